@@ -1,0 +1,1 @@
+"""The embedded impurity solver: KKR Green function in the atomic-sphere approximation."""
