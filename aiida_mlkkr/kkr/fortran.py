@@ -27,7 +27,7 @@ def parse_floats(text: str) -> NDArray[np.float64]:
 
 def format_p(value: float, width: int, decimals: int) -> str:
     """Edit descriptor ``1P,D<width>.<decimals>``."""
-    return _drop_letter('%.*E' % (decimals, value)).replace('E', 'D').rjust(width)
+    return _drop_letter(f'{value:.{decimals}E}').replace('E', 'D').rjust(width)
 
 
 def format_p_block(values: Sequence[float] | NDArray[np.float64], decimals: int, per_line: int = 4) -> str:
@@ -48,7 +48,7 @@ def format_e(value: float, width: int, decimals: int, letter: str = 'E') -> str:
     if value == 0.0:
         sign = '-' if np.signbit(value) else ''
         return f'{sign}0.{"0" * decimals}{letter}+00'.rjust(width)
-    mantissa, exponent = ('%.*E' % (decimals - 1, value)).split('E')
+    mantissa, exponent = f'{value:.{decimals - 1}E}'.split('E')
     sign = '-' if mantissa[0] == '-' else ''
     digits = mantissa.lstrip('-').replace('.', '')
     return _drop_letter(f'{sign}0.{digits}E{int(exponent) + 1:+03d}').replace('E', letter).rjust(width)

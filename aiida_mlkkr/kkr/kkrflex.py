@@ -256,11 +256,11 @@ def read_atominfo(path: Path) -> AtomInfo:
     rows = np.array([table.row(i, 7, f'site {i} of {ntotal}') for i in range(1, ntotal + 1)])
     table.expect_end(ntotal + 1)
     for i, row in enumerate(rows, start=1):
-        virtual, removed, lmax = table.integers(i, row[4:], f'site {i}: virtual, removed, lmax')
-        if virtual not in (0, 1) or removed not in (0, 1) or lmax < 0 or row[3] < 0:
+        is_virtual, is_removed, lmax = table.integers(i, row[4:], f'site {i}: virtual, removed, lmax')
+        if is_virtual not in (0, 1) or is_removed not in (0, 1) or lmax < 0 or row[3] < 0:
             raise KkrFileError(
-                f'{path}: line {table.rows[i][0]}: site {i}: Z = {row[3]:g}, virtual = {virtual}, removed = {removed}, '
-                f'lmax = {lmax} is not possible'
+                f'{path}: line {table.rows[i][0]}: site {i}: Z = {row[3]:g}, virtual = {is_virtual}, '
+                f'removed = {is_removed}, lmax = {lmax} is not possible'
             )
     info = AtomInfo(
         positions=rows[:, :3].copy(),
@@ -271,9 +271,10 @@ def read_atominfo(path: Path) -> AtomInfo:
         serial=table.serial,
     )
     # KKRhost counts the sites that are not virtual, KKRimp's own manual those that are not removed
-    if nkept not in (ntotal - info.removed.sum(), ntotal - info.virtual.sum()):
+    removed = int(info.removed.sum())
+    if nkept not in (ntotal - removed, ntotal - int(info.virtual.sum())):
         raise KkrFileError(
-            f'{path}: the header says {nkept} of {ntotal} sites are kept, but {info.removed.sum()} are marked as removed'
+            f'{path}: the header says {nkept} of {ntotal} sites are kept, but {removed} sites are marked as removed'
         )
     return info
 
@@ -359,12 +360,13 @@ def write_intercell_cmoms(moments: IntercellMoments, path: Path) -> None:
     :raises KkrFileError: if a number is not finite.
     """
     _check_finite(path, moments.z_host, moments.moments)
+    natom, lmpot = moments.moments.shape
     lines = [
         ' # Charge moments of each atom in the unit cell',
         ' # Values given are CMOM + CMINST',
         ' # First colums is the core charge other',
         ' # other colums the charge moments',
-        *_intercell_sizes(*moments.moments.shape, moments.kshape),
+        *_intercell_sizes(natom, lmpot, moments.kshape),
         *(_fixed(np.array([z, *row])) for z, row in zip(moments.z_host, moments.moments, strict=True)),
     ]
     _write_lines(path, moments.serial, lines)
@@ -397,9 +399,7 @@ def read_tmat(path: Path) -> TMatrix:
     first, _, body = text.partition('\n')
     header = first.split()
     if len(header) != 6 or header[0] != '#' or not all(word.isdigit() for word in header[1:]):
-        raise KkrFileError(
-            f'{path}: a header "# natom nspin nE lmsize korbit" expected, found {_short(first)}'
-        )
+        raise KkrFileError(f'{path}: a header "# natom nspin nE lmsize korbit" expected, found {_short(first)}')
     natom, nspin, nenergy, lmsize, korbit = (int(word) for word in header[1:])
     if min(natom, nspin, nenergy) < 1 or korbit not in (0, 1) or not _is_spins(nspin, korbit):
         raise KkrFileError(f'{path}: natom = {natom}, nspin = {nspin}, nE = {nenergy}, korbit = {korbit} in the header')

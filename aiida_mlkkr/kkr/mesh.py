@@ -28,14 +28,14 @@ class RadialMesh:
     @cached_property
     def r(self) -> NDArray[np.float64]:
         """Radii (n,) in Bohr, r[0] = 0; read-only."""
-        r = self.b * (np.exp(self.a * np.arange(self.n)) - 1.0)
+        r: NDArray[np.float64] = self.b * (np.exp(self.a * np.arange(self.n)) - 1.0)
         r.flags.writeable = False
         return r
 
     @cached_property
     def drdi(self) -> NDArray[np.float64]:
         """Derivative dr/di (n,) with respect to the point index, in Bohr; read-only."""
-        drdi = self.a * self.b * np.exp(self.a * np.arange(self.n))
+        drdi: NDArray[np.float64] = self.a * self.b * np.exp(self.a * np.arange(self.n))
         drdi.flags.writeable = False
         return drdi
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn, TextIO
+from typing import Literal, NoReturn, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,34 +154,45 @@ def read_potential(path: Path | TextIO, nspin: int | None = None) -> ImpurityPot
         raise KkrFileError(f'{name}: {error}') from error
 
 
-def write_potential(potential: ImpurityPotential, path: Path | TextIO) -> None:
-    """Write a potential file in the number formats of KKRimp's ``out_potential``.
+def write_potential(
+    potential: ImpurityPotential, path: Path | TextIO, style: Literal['kkrimp', 'kkrhost'] = 'kkrimp'
+) -> None:
+    """Write a potential file.
 
+    :param style: whose ``out_potential`` to write; the codes differ in the digits of the radii, the Fermi energy and
+        the potential zero. Both read both.
     :raises KkrFileError: if a number is not finite; nothing is written then.
     """
     name = str(path) if isinstance(path, Path) else str(getattr(path, 'name', 'potential'))
     text = io.StringIO()
     for isite, site in enumerate(potential.sites, start=1):
         for ispin, atom in enumerate(site, start=1):
-            scalars = (atom.rmt, atom.alat, atom.rmtnew, atom.z, atom.rws, atom.efermi, atom.vbc)
-            arrays = [atom.v, [state.energy for state in atom.core], scalars]
+            scalars = [atom.rmt, atom.alat, atom.rmtnew, atom.z, atom.rws, atom.efermi, atom.vbc]
+            arrays = [atom.v, np.array(scalars + [state.energy for state in atom.core])]
             if atom.nonspherical is not None:
                 arrays += list(atom.nonspherical.components.values())
             if not all(np.isfinite(array).all() for array in arrays):
                 raise KkrFileError(f'{name}: site {isite}, spin {ispin}: a number to be written is not finite')
-            text.write(_format_block(atom))
+            text.write(_format_block(atom, style))
     if isinstance(path, Path):
         path.write_text(text.getvalue(), encoding='ascii')
     else:
         path.write(text.getvalue())
 
 
-def _format_block(atom: AtomicPotential) -> str:
+def _format_block(atom: AtomicPotential, style: Literal['kkrimp', 'kkrhost']) -> str:
+    radii = (atom.rmt, atom.alat, atom.rmtnew)
+    if style == 'kkrimp':
+        radii_line = ''.join(format_list_directed(value) for value in radii)
+        zeros = f'{atom.efermi:15.10f}{atom.vbc:15.10f}'
+    else:
+        radii_line = ''.join(f'{value:20.15f}' for value in radii)
+        zeros = f'{atom.efermi:20.15f}{atom.vbc:20.15f}'
     lines = [
         atom.title,
-        ''.join(format_list_directed(value) for value in (atom.rmt, atom.alat, atom.rmtnew)),
+        radii_line,
         f'{atom.z:10.5f}',
-        f'{atom.rws:10.5f}{atom.efermi:15.10f}{atom.vbc:15.10f}',
+        f'{atom.rws:10.5f}{zeros}',
         f'{atom.mesh.n:3d}',
         format_e(atom.mesh.a, 15, 8, 'D') + format_e(atom.mesh.b, 15, 8, 'D'),
         f'{len(atom.core):2d} 1',
@@ -340,9 +351,7 @@ class _Reader:
             return self._array(npoints, 'the potential', fixed_width=False), None
         total, outer, lmpot, sparse = self._integers('sizes of the full potential', 4)
         if total != npoints or not 0 <= outer < npoints or lmpot < 1:
-            self.fail(
-                f'sizes of the full potential {total}, {outer}, {lmpot} do not fit a mesh of {npoints} points'
-            )
+            self.fail(f'sizes of the full potential {total}, {outer}, {lmpot} do not fit a mesh of {npoints} points')
         if sparse != 1:
             self.fail(f'the flag for non-zero components is {sparse}; only files with flag 1 are read')
         v = self._array(npoints, 'the spherical potential', fixed_width=True)
