@@ -1,0 +1,157 @@
+"""Fixtures of all tests: temporary AiiDA profiles (SQLite, or PostgreSQL with ``--psql``) and the embedded solver as a code.
+
+Nothing of AiiDA starts unless a test asks for it: aiida-core's own fixtures make a profile for every session, so its
+factories are taken one by one here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+# aiida looks at both when it is imported: it makes its configuration folder (not in the user's home), and it
+# remembers where verdi is (this environment's, activated or not).
+_AIIDA_PATH = tempfile.TemporaryDirectory(prefix='aiida-mlkkr-tests-')
+os.environ['AIIDA_PATH'] = _AIIDA_PATH.name
+os.environ['PATH'] = os.pathsep.join([sysconfig.get_path('scripts'), os.environ['PATH']])
+
+from aiida.tools.pytest_fixtures import (  # noqa: E402, F401
+    aiida_code,
+    aiida_code_installed,
+    aiida_computer,
+    aiida_computer_local,
+    aiida_config_factory,
+    aiida_localhost,
+    aiida_profile_clean,
+    aiida_profile_factory,
+)
+
+if TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
+    from aiida.manage.configuration import Config, Profile
+    from aiida.orm import Computer, InstalledCode, ProcessNode
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--psql',
+        action='store_true',
+        help='keep the AiiDA profiles of the tests in a temporary PostgreSQL cluster (not as root) instead of SQLite',
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if 'aiida_config' in getattr(item, 'fixturenames', ()):
+            item.add_marker(pytest.mark.aiida)
+
+
+@pytest.fixture(scope='session')
+def aiida_config(tmp_path_factory: pytest.TempPathFactory, aiida_config_factory: Callable[..., Any]) -> Iterator[Config]:
+    """A temporary AiiDA configuration."""
+    with aiida_config_factory(tmp_path_factory.mktemp('aiida')) as config:
+        yield config
+
+
+@pytest.fixture(scope='session')
+def aiida_storage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], dict[str, Any]]]:
+    """A factory of the storage of one more profile, as arguments of ``aiida_profile_factory``."""
+    if not request.config.getoption('--psql'):
+        yield lambda: {'storage_backend': 'core.sqlite_dos'}
+        return
+
+    import psycopg
+    from pgtest.pgtest import PGTest
+
+    def new_database() -> dict[str, Any]:
+        name = f'aiida_{uuid.uuid4().hex}'
+        # aiida-core's own fixture asks for the locale en_US.UTF-8, which a fresh machine does not have.
+        with psycopg.connect(cluster.url, autocommit=True) as connection:
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0".encode()
+            )
+        return {
+            'storage_backend': 'core.psql_dos',
+            'storage_config': {
+                'database_engine': 'postgresql_psycopg',
+                'database_hostname': 'localhost',
+                'database_port': cluster.port,
+                'database_username': cluster.username,
+                'database_password': '',
+                'database_name': name,
+                'repository_uri': tmp_path_factory.mktemp('repository').as_uri(),
+            },
+        }
+
+    with PGTest() as cluster:
+        yield new_database
+
+
+@pytest.fixture(scope='session')
+def aiida_profile(
+    aiida_config: Config, aiida_profile_factory: Callable[..., Any], aiida_storage: Callable[[], dict[str, Any]]
+) -> Iterator[Profile]:
+    """A temporary profile without a broker: enough for ``run_get_node``."""
+    with aiida_profile_factory(aiida_config, **aiida_storage()) as profile:
+        yield profile
+
+
+@pytest.fixture
+def localhost(aiida_profile: Profile, aiida_localhost: Computer) -> Computer:
+    """This machine as a computer: no scheduler, no waiting between polls."""
+    return aiida_localhost
+
+
+@pytest.fixture
+def kkrimp_code(localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
+    """The embedded solver of this very environment, as a code for ``kkr.kkrimp``."""
+    executable = shutil.which('mlkkr-kkrimp')
+    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
+    return aiida_code_installed(
+        label='mlkkr-kkrimp',
+        default_calc_job_plugin='kkr.kkrimp',
+        computer=localhost,
+        filepath_executable=executable,
+        with_mpi=False,
+    )
+
+
+@pytest.fixture
+def submit_to_daemon(
+    aiida_config: Config, aiida_profile_factory: Callable[..., Any], aiida_storage: Callable[[], dict[str, Any]]
+) -> Iterator[Callable[..., ProcessNode]]:
+    """Load a profile with the ZeroMQ broker and a running daemon; return a function that submits a builder and waits.
+
+    The profile is of this test alone: ask for this fixture before those that store nodes, such as ``kkrimp_code``.
+    """
+    from aiida.engine import submit
+    from aiida.engine.daemon import get_daemon_client
+
+    def submit_and_wait(builder: ProcessBuilder, timeout: float = 120.0) -> ProcessNode:
+        node = submit(builder)
+        end = time.monotonic() + timeout
+        while not node.is_terminated:
+            if time.monotonic() > end:
+                log = Path(client.daemon_log_file).read_text(encoding='utf-8')
+                pytest.fail(f'{node} is still {node.process_state} after {timeout} s; the log of the daemon:\n{log}')
+            time.sleep(0.2)
+        return node
+
+    with aiida_profile_factory(aiida_config, broker_backend='core.zeromq', **aiida_storage()) as profile:
+        client = get_daemon_client(profile.name)
+        client.start_daemon()
+        try:
+            yield submit_and_wait
+        finally:
+            client.stop_daemon(wait=True)

@@ -1,0 +1,52 @@
+"""The package as installed: version, entry points, console scripts, and rooms that do without AiiDA."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import aiida_mlkkr
+
+OURS = [
+    entry_point
+    for entry_point in importlib.metadata.distribution('aiida-mlkkr').entry_points
+    if entry_point.group.startswith('aiida.') or entry_point.group == 'console_scripts'
+]
+
+
+def test_version_agrees():
+    assert importlib.metadata.version('aiida-mlkkr') == aiida_mlkkr.__version__
+
+
+@pytest.mark.parametrize('entry_point', OURS, ids=lambda entry_point: entry_point.name)
+def test_entry_point_resolves(entry_point):
+    assert callable(entry_point.load())
+
+
+def test_aiida_entry_points_begin_with_the_registered_prefix():
+    aiida_names = [entry_point.name for entry_point in OURS if entry_point.group.startswith('aiida.')]
+    assert aiida_names
+    assert all(name.startswith('mlkkr.') for name in aiida_names)
+
+
+def test_classifiers_follow_the_aiida_registry():
+    classifiers = importlib.metadata.metadata('aiida-mlkkr').get_all('Classifier')
+    assert 'Framework :: AiiDA' in classifiers
+    assert sum(classifier.startswith('Development Status ::') for classifier in classifiers) == 1
+
+
+@pytest.mark.parametrize('room', ['kkr', 'solver', 'plot'])
+def test_pure_rooms_import_no_aiida(room):
+    code = f"""
+import importlib, pkgutil, sys
+package = importlib.import_module('aiida_mlkkr.{room}')
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):
+    importlib.import_module(module.name)
+print(*sorted(name for name in sys.modules if name.split('.')[0] in ('aiida', 'aiida_kkr', 'masci_tools')))
+"""
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
