@@ -1,4 +1,4 @@
-"""Fixtures of all tests: temporary AiiDA profiles (SQLite, or PostgreSQL with ``--psql``) and the embedded solver as a code.
+"""Fixtures of all tests: temporary AiiDA profiles (SQLite, or PostgreSQL with ``--psql``), the embedded solver as a code.
 
 Nothing of AiiDA starts unless a test asks for it: aiida-core's own fixtures make a profile for every session, so its
 factories are taken one by one here.
@@ -24,7 +24,7 @@ _AIIDA_PATH = tempfile.TemporaryDirectory(prefix='aiida-mlkkr-tests-')
 os.environ['AIIDA_PATH'] = _AIIDA_PATH.name
 os.environ['PATH'] = os.pathsep.join([sysconfig.get_path('scripts'), os.environ['PATH']])
 
-from aiida.tools.pytest_fixtures import (  # noqa: E402, F401
+from aiida.tools.pytest_fixtures import (  # noqa: E402
     aiida_code,
     aiida_code_installed,
     aiida_computer,
@@ -56,7 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope='session')
-def aiida_config(tmp_path_factory: pytest.TempPathFactory, aiida_config_factory: Callable[..., Any]) -> Iterator[Config]:
+def aiida_config(
+    tmp_path_factory: pytest.TempPathFactory, aiida_config_factory: Callable[..., Any]
+) -> Iterator[Config]:
     """A temporary AiiDA configuration."""
     with aiida_config_factory(tmp_path_factory.mktemp('aiida')) as config:
         yield config
