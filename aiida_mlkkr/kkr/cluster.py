@@ -86,7 +86,7 @@ class HostLattice:
         if not self.periodic_z:
             counts[2] = 0
         steps = np.stack(np.meshgrid(*(np.arange(-count, count + 1) for count in counts), indexing='ij'), -1)
-        n, m, l = steps.reshape(-1, 3).T[:, :, None]  # noqa: E741
+        n, m, l = steps.reshape(-1, 3).T[:, :, None]
         translations = n * self.cell[0] + m * self.cell[1] + l * self.cell[2]
         positions = (basis[:, None, :] + translations).reshape(-1, 3)
         layer = np.repeat(np.arange(len(self.z)), len(translations))

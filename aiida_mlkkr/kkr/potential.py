@@ -21,6 +21,9 @@ from aiida_mlkkr.kkr.mesh import RadialMesh
 
 _MAX_POINTS = 100_000
 _MAX_CORE_STATES = 20
+PotentialStyle = Literal['kkrimp', 'kkrhost', 'voronoi']
+"""Whose number formats: the codes differ in the digits of the radii, the Fermi energy and the potential zero."""
+
 _SPIN_IN_TITLE = re.compile(r'SPIN\s+(DOWN|DN|UP)', re.IGNORECASE)
 
 
@@ -28,7 +31,7 @@ _SPIN_IN_TITLE = re.compile(r'SPIN\s+(DOWN|DN|UP)', re.IGNORECASE)
 class CoreState:
     """A core level: orbital angular momentum and energy in Ry."""
 
-    l: int  # noqa: E741
+    l: int
     energy: float
 
 
@@ -66,6 +69,7 @@ class AtomicPotential:
     :param vbc: constant by which the potential is shifted, in Ry.
     :param v: spherical potential (n,) in Ry, without -2Z/r.
     :param nonspherical: components lm > 1; None in the atomic-sphere approximation.
+    :param style: the code in whose number formats the block was written.
     """
 
     title: str
@@ -80,6 +84,7 @@ class AtomicPotential:
     core: tuple[CoreState, ...]
     v: NDArray[np.float64]
     nonspherical: NonSphericalPotential | None = None
+    style: PotentialStyle = 'kkrimp'
 
     def __post_init__(self) -> None:
         if self.v.shape != (self.mesh.n,):
@@ -154,13 +159,11 @@ def read_potential(path: Path | TextIO, nspin: int | None = None) -> ImpurityPot
         raise KkrFileError(f'{name}: {error}') from error
 
 
-def write_potential(
-    potential: ImpurityPotential, path: Path | TextIO, style: Literal['kkrimp', 'kkrhost'] = 'kkrimp'
-) -> None:
+def write_potential(potential: ImpurityPotential, path: Path | TextIO, style: PotentialStyle | None = 'kkrimp') -> None:
     """Write a potential file.
 
-    :param style: whose ``out_potential`` to write; the codes differ in the digits of the radii, the Fermi energy and
-        the potential zero. Both read both.
+    :param style: the code whose number formats to use (every code reads all of them); None for those in which each
+        block was read, which gives an unchanged file back byte for byte.
     :raises KkrFileError: if a number is not finite; nothing is written then.
     """
     name = str(path) if isinstance(path, Path) else str(getattr(path, 'name', 'potential'))
@@ -173,21 +176,21 @@ def write_potential(
                 arrays += list(atom.nonspherical.components.values())
             if not all(np.isfinite(array).all() for array in arrays):
                 raise KkrFileError(f'{name}: site {isite}, spin {ispin}: a number to be written is not finite')
-            text.write(_format_block(atom, style))
+            text.write(_format_block(atom, style or atom.style))
     if isinstance(path, Path):
         path.write_text(text.getvalue(), encoding='ascii')
     else:
         path.write(text.getvalue())
 
 
-def _format_block(atom: AtomicPotential, style: Literal['kkrimp', 'kkrhost']) -> str:
+def _format_block(atom: AtomicPotential, style: PotentialStyle) -> str:
     radii = (atom.rmt, atom.alat, atom.rmtnew)
     if style == 'kkrimp':
         radii_line = ''.join(format_list_directed(value) for value in radii)
-        zeros = f'{atom.efermi:15.10f}{atom.vbc:15.10f}'
     else:
         radii_line = ''.join(f'{value:20.15f}' for value in radii)
-        zeros = f'{atom.efermi:20.15f}{atom.vbc:20.15f}'
+    width, decimals = (20, 15) if style == 'kkrhost' else (15, 10)
+    zeros = f'{atom.efermi:{width}.{decimals}f}{atom.vbc:{width}.{decimals}f}'
     lines = [
         atom.title,
         radii_line,
@@ -242,7 +245,7 @@ class _Reader:
         while self.position < self.end:
             result.append(self._block())
             self.iblock += 1
-            if result[-1].title[5:14].upper() == 'POTENTIAL' and self.nspin is None:
+            if self.nspin is None:
                 self.nspin = 2 if _SPIN_IN_TITLE.search(result[-1].title[:40]) else 1
         return result
 
@@ -319,10 +322,12 @@ class _Reader:
         rmt, alat, rmtnew = self._floats('muffin-tin radius, lattice constant, adapted muffin-tin radius', 3)[:3]
         if alat <= 0:
             self.fail(f'the lattice constant {alat} is not positive')
+        in_columns = len(self.lines[self.position - 1].rstrip()) == 60
         z = self._floats('the nuclear charge', 1)[0]
         if not 0 <= z < 140:
             self.fail(f'the nuclear charge {z} is not one of an atom')
         rws, efermi, vbc = self._floats('radius of the atomic sphere, Fermi energy, potential zero', 3)[:3]
+        wide = len(self.lines[self.position - 1].rstrip()) == 50
         npoints = self._integers('the number of radial points', 1)[0]
         if not 2 <= npoints <= _MAX_POINTS:
             self.fail(f'{npoints} radial points')
@@ -338,12 +343,13 @@ class _Reader:
             self.fail(f'the format flag is {new_format}; only files with flag 1 (potential without mesh) are read')
         core = []
         for _ in range(ncore):
-            l, energy = self._floats('a core state: l and energy', 2)[:2]  # noqa: E741
+            l, energy = self._floats('a core state: l and energy', 2)[:2]
             if l not in (0.0, 1.0, 2.0, 3.0):
                 self.fail(f'a core state with l = {l:g}')
             core.append(CoreState(int(l), energy))
         v, nonspherical = self._values(npoints)
-        return AtomicPotential(title, rmt, alat, rmtnew, z, rws, efermi, vbc, mesh, tuple(core), v, nonspherical)
+        style: PotentialStyle = 'kkrimp' if not in_columns else 'kkrhost' if wide else 'voronoi'
+        return AtomicPotential(title, rmt, alat, rmtnew, z, rws, efermi, vbc, mesh, tuple(core), v, nonspherical, style)
 
     def _values(self, npoints: int) -> tuple[NDArray[np.float64], NonSphericalPotential | None]:
         sizes = self.lines[self.position].split() if self.position < self.end else []
