@@ -1,0 +1,453 @@
+"""The self-consistent free atom: spherical, spin-restricted, scalar-relativistic, in the local-density approximation.
+
+The equations, the speed of light and the exchange-correlation functional are those of the impurity solver (see
+:mod:`aiida_mlkkr.solver.core` and :mod:`aiida_mlkkr.solver.xc`), so that an atomic potential is a proper first guess for an
+atom in a crystal. The numerics is its own: a mesh r_i = r_0 exp(a i) from the nucleus to the vacuum, and the eight-point
+Adams-Moulton formula, which gives total energies to 1e-6 Ha for all elements.
+
+Units: Rydberg and Bohr.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
+from aiida_mlkkr.solver.xc import VWN, lsda
+
+#: Chemical symbols; the index is the nuclear charge.
+SYMBOLS: Final = (
+    'Vc', 'H', 'He', 'Li', 'Be', 'B', 'C', 'N', 'O', 'F', 'Ne', 'Na', 'Mg', 'Al', 'Si', 'P', 'S', 'Cl', 'Ar',
+    'K', 'Ca', 'Sc', 'Ti', 'V', 'Cr', 'Mn', 'Fe', 'Co', 'Ni', 'Cu', 'Zn', 'Ga', 'Ge', 'As', 'Se', 'Br', 'Kr',
+    'Rb', 'Sr', 'Y', 'Zr', 'Nb', 'Mo', 'Tc', 'Ru', 'Rh', 'Pd', 'Ag', 'Cd', 'In', 'Sn', 'Sb', 'Te', 'I', 'Xe',
+    'Cs', 'Ba', 'La', 'Ce', 'Pr', 'Nd', 'Pm', 'Sm', 'Eu', 'Gd', 'Tb', 'Dy', 'Ho', 'Er', 'Tm', 'Yb', 'Lu', 'Hf',
+    'Ta', 'W', 'Re', 'Os', 'Ir', 'Pt', 'Au', 'Hg', 'Tl', 'Pb', 'Bi', 'Po', 'At', 'Rn', 'Fr', 'Ra', 'Ac', 'Th',
+    'Pa', 'U',
+)  # fmt: skip
+HEAVIEST: Final = 92
+
+_FILLING: Final = '1s 2s 2p 3s 3p 4s 3d 4p 5s 4d 5p 6s 4f 5d 6p 7s 5f 6d'.split()
+_L_LETTERS: Final = 'spdf'
+# Ground states that depart from the order of filling: electrons moved from the first shell to the second
+_MOVED: Final[dict[int, tuple[tuple[str, str, int], ...]]] = {
+    24: (('4s', '3d', 1),),
+    29: (('4s', '3d', 1),),
+    41: (('5s', '4d', 1),),
+    42: (('5s', '4d', 1),),
+    44: (('5s', '4d', 1),),
+    45: (('5s', '4d', 1),),
+    46: (('5s', '4d', 2),),
+    47: (('5s', '4d', 1),),
+    57: (('4f', '5d', 1),),
+    58: (('4f', '5d', 1),),
+    64: (('4f', '5d', 1),),
+    78: (('6s', '5d', 1),),
+    79: (('6s', '5d', 1),),
+    89: (('5f', '6d', 1),),
+    90: (('5f', '6d', 2),),
+    91: (('5f', '6d', 1),),
+    92: (('5f', '6d', 1),),
+}
+
+_STEP = 0.0125
+_INNERMOST = 1.0e-6  # times 1/Z
+_OUTERMOST = 60.0
+# Adams-Moulton formula of eighth order: weights of the derivatives at the new point and the seven before it
+_ADAMS = np.array([36799.0, 139849.0, -121797.0, 123133.0, -88547.0, 41499.0, -11351.0, 1375.0]) / 120960.0
+_START = 7
+
+
+#: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential, each (n,) in Ry.
+Functional = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+class AtomError(ValueError):
+    """An atom that does not exist here, or whose self-consistency failed."""
+
+
+@dataclass(frozen=True)
+class AtomState:
+    """One shell: principal and orbital quantum number, number of electrons, energy in Ry."""
+
+    n: int
+    l: int  # noqa: E741
+    occupation: float
+    energy: float
+
+
+@dataclass(frozen=True)
+class AtomSolution:
+    """A self-consistent free atom.
+
+    :ivar z: nuclear charge
+    :ivar r: (n,) radii in Bohr, r_i = r_0 exp(a i)
+    :ivar density: (n,) electrons/Bohr, 4 pi r^2 times the density
+    :ivar v: (n,) Ry, Hartree and exchange-correlation potential, without -2Z/r
+    :ivar states: the occupied shells, ordered by n, then l
+    :ivar kinetic: Ry; with ``hartree``, ``nuclear`` (electrons in the field of the nucleus) and ``exchange_correlation`` the parts
+        of the total energy
+    """
+
+    z: int
+    r: NDArray[np.float64]
+    density: NDArray[np.float64]
+    v: NDArray[np.float64]
+    states: tuple[AtomState, ...]
+    kinetic: float
+    hartree: float
+    nuclear: float
+    exchange_correlation: float
+
+    @property
+    def symbol(self) -> str:
+        """Chemical symbol."""
+        return SYMBOLS[self.z]
+
+    @property
+    def total_energy(self) -> float:
+        """Total energy in Ry."""
+        return self.kinetic + self.hartree + self.nuclear + self.exchange_correlation
+
+    def potential_at(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Potential without -2Z/r at the radii r (m,) >= 0 (Bohr), in Ry."""
+        return self._interpolate(self.v, r)
+
+    def density_at(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Density in electrons/Bohr^3 at the radii r (m,) >= 0 (Bohr)."""
+        return self._interpolate(self.density / (4.0 * np.pi * self.r**2), r)
+
+    def _interpolate(self, values: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cubic interpolation in ln r; constant towards the nucleus and beyond the mesh."""
+        step = math.log(self.r[-1] / self.r[0]) / (len(self.r) - 1)
+        position = np.log(np.clip(r, self.r[0], self.r[-1]) / self.r[0]) / step
+        i = np.clip(position.astype(np.int64), 1, len(self.r) - 3)
+        t = position - i
+        result: NDArray[np.float64] = (
+            -t * (t - 1.0) * (t - 2.0) / 6.0 * values[i - 1]
+            + (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0 * values[i]
+            - (t + 1.0) * t * (t - 2.0) / 2.0 * values[i + 1]
+            + (t + 1.0) * t * (t - 1.0) / 6.0 * values[i + 2]
+        )
+        return result
+
+
+def check_element(z: float) -> int:
+    """The nuclear charge as an integer; :raises AtomError: it is not one of the elements 1 to 92."""
+    if not (1 <= z <= HEAVIEST) or z != int(z):
+        raise AtomError(f'There is no free atom with the nuclear charge {z:g}: it must be a whole number from 1 (H) to 92 (U).')
+    return int(z)
+
+
+def configuration(z: int) -> tuple[tuple[int, int, int], ...]:
+    """Ground-state configuration of the neutral atom: (n, l, electrons) of each shell, ordered by n, then l.
+
+    As in the NIST tables of Kotochigova et al., Phys. Rev. A 55, 191 (1997).
+
+    :raises AtomError: z is not an element from 1 to 92
+    """
+    left = check_element(z)
+    shells: dict[str, int] = {}
+    for shell in _FILLING:
+        shells[shell] = min(left, 4 * _L_LETTERS.index(shell[1]) + 2)
+        left -= shells[shell]
+    for source, target, number in _MOVED.get(z, ()):
+        shells[source] -= number
+        shells[target] += number
+    return tuple(
+        sorted((int(shell[0]), _L_LETTERS.index(shell[1]), electrons) for shell, electrons in shells.items() if electrons)
+    )
+
+
+@njit(cache=True, error_model='numpy')
+def _shell(v, r, a, z, l, nodes, energy, inverse_c2, adams, g, f, u, y, dg, df):  # type: ignore[no-untyped-def]
+    """One bound shell in the full potential ``v`` (n,); g and f = c * (small component) * r return normalised, 0 far outside.
+
+    With M = 1 + (E - v)/c^2: g' = g/r + M f, f' = -f/r - [E - v - l(l+1)/(r^2 M)] g. Returns (found, energy).
+    """
+    n = r.shape[0]
+    low = -1.0e30
+    high = 1.0e30
+    centrifugal = l * (l + 1.0)
+    b0 = adams[0]
+    for _ in range(200):
+        if low > -1.0e29 and high < 1.0e29 and high - low < 1.0e-13 * (1.0 + abs(low)):
+            return False, energy
+        turning = -1
+        for k in range(n - 1, -1, -1):
+            if energy - v[k] - centrifugal / (r[k] * r[k]) > 0.0:
+                turning = k
+                break
+        if turning < 2 * _START:
+            low = energy
+            energy = 0.5 * energy if high > 1.0e29 else 0.5 * (low + high)
+            continue
+        match = min(turning, n - 2 * _START)
+        last = n - 1
+        decay = 0.0
+        for k in range(turning + 1, n):
+            decay += a * r[k] * np.sqrt(max(v[k] + centrifugal / (r[k] * r[k]) - energy, 0.0))
+            if decay > 34.0 and k > match + 2 * _START:
+                last = k
+                break
+        for k in range(last + 1):
+            kinetic = energy - v[k]
+            mass = 1.0 + kinetic * inverse_c2
+            u[k] = a * r[k] * mass
+            y[k] = a * r[k] * (kinetic - centrifugal / (r[k] * r[k] * mass))
+
+        # outwards from r^s(1 + ...), s the power at a point nucleus
+        coupling = 4.0 * z * z * inverse_c2
+        s = np.sqrt(centrifugal + 1.0 - coupling)
+        # f/g for r -> 0; without relativity (s = l + 1) M is 1 and the ratio follows from the next power
+        for k in range(_START):
+            if inverse_c2 > 0.0:
+                g[k] = (r[k] / r[0]) ** s
+                mass_r = r[k] + (2.0 * z + (energy - v[k] - 2.0 * z / r[k]) * r[k]) * inverse_c2
+                f[k] = g[k] * (s - 1.0) / mass_r
+            else:
+                g[k] = (r[k] / r[0]) ** s * (1.0 - z * r[k] / (l + 1.0))
+                f[k] = (r[k] / r[0]) ** s * (l / r[k] - z * (l + 1.0) / (l + 1.0))
+            dg[k] = u[k] * f[k] + a * g[k]
+            df[k] = -a * f[k] - y[k] * g[k]
+        found = 0
+        for k in range(_START, match + 1):
+            b1 = g[k - 1]
+            b2 = f[k - 1]
+            for j in range(1, 8):
+                b1 += adams[j] * dg[k - j]
+                b2 += adams[j] * df[k - j]
+            inverse = 1.0 / (1.0 - b0 * b0 * (a * a - u[k] * y[k]))
+            g[k] = (b1 * (1.0 + b0 * a) + b0 * u[k] * b2) * inverse
+            f[k] = (b2 * (1.0 - b0 * a) - b0 * y[k] * b1) * inverse
+            if g[k] * g[k - 1] < 0.0:
+                found += 1
+            if abs(g[k]) > 1.0e200:
+                return False, energy
+            dg[k] = u[k] * f[k] + a * g[k]
+            df[k] = -a * f[k] - y[k] * g[k]
+        g_left = g[match]
+        f_left = f[match]
+        if found != nodes:
+            if found > nodes:
+                high = energy
+                energy = 0.5 * (low + high) if low > -1.0e29 else 1.5 * energy - 0.1
+            else:
+                low = energy
+                energy = 0.5 * (low + high) if high < 1.0e29 else 0.7 * energy + 0.001
+            continue
+
+        # inwards from the decaying exponential
+        amplitude = 1.0e-15
+        for k in range(last, last - _START, -1):
+            kappa = np.sqrt(max(v[k] + centrifugal / (r[k] * r[k]) - energy, 1.0e-4))
+            g[k] = amplitude
+            f[k] = -(kappa + 1.0 / r[k]) * amplitude / (1.0 + (energy - v[k]) * inverse_c2)
+            dg[k] = u[k] * f[k] + a * g[k]
+            df[k] = -a * f[k] - y[k] * g[k]
+            amplitude *= np.exp(kappa * a * r[k])
+        for k in range(last - _START, match - 1, -1):
+            b1 = g[k + 1]
+            b2 = f[k + 1]
+            for j in range(1, 8):
+                b1 -= adams[j] * dg[k + j]
+                b2 -= adams[j] * df[k + j]
+            inverse = 1.0 / (1.0 - b0 * b0 * (a * a - u[k] * y[k]))
+            g[k] = (b1 * (1.0 - b0 * a) - b0 * u[k] * b2) * inverse
+            f[k] = (b2 * (1.0 + b0 * a) + b0 * y[k] * b1) * inverse
+            dg[k] = u[k] * f[k] + a * g[k]
+            df[k] = -a * f[k] - y[k] * g[k]
+        ratio = g_left / g[match]
+        f_right = f[match] * ratio
+        f[match] = f_left
+        g[match] = g_left
+        norm = 0.0
+        for k in range(match + 1):
+            norm += a * r[k] * (g[k] * g[k] + f[k] * f[k] * inverse_c2)
+        for k in range(match + 1, last + 1):
+            g[k] *= ratio
+            f[k] *= ratio
+            norm += a * r[k] * (g[k] * g[k] + f[k] * f[k] * inverse_c2)
+        change = g_left * (f_left - f_right) / norm
+        if change > 0.0:
+            low = energy
+        elif change < 0.0:
+            high = energy
+        if abs(change) < 1.0e-12 * (1.0 + abs(energy)):
+            scale = 1.0 / np.sqrt(norm)
+            for k in range(last + 1):
+                g[k] *= scale
+                f[k] *= scale
+            g[last + 1 :] = 0.0
+            f[last + 1 :] = 0.0
+            return True, energy
+        energy += change
+        if not low < energy < high:
+            energy = 0.5 * (low + high)
+    return False, energy
+
+
+@njit(cache=True, error_model='numpy')
+def _shells(v, r, a, z, ls, nodes, occupations, energies, inverse_c2, small_weight, adams, density):  # type: ignore[no-untyped-def]
+    """All shells; adds g^2 + small_weight f^2, normalised, to ``density``, replaces ``energies``.
+
+    Returns the index of a shell that was not found, or -1.
+    """
+    n = r.shape[0]
+    shell = np.empty(n)
+    work = np.empty((6, n))
+    for i in range(ls.shape[0]):
+        found, energy = _shell(
+            v, r, a, z, ls[i], nodes[i], energies[i], inverse_c2, adams, work[0], work[1], work[2], work[3], work[4], work[5]
+        )  # fmt: skip
+        energies[i] = energy
+        if not found:
+            return i
+        norm = 0.0
+        for k in range(n):
+            shell[k] = work[0, k] ** 2 + small_weight * work[1, k] ** 2
+            norm += a * r[k] * shell[k]
+        for k in range(n):
+            density[k] += occupations[i] / norm * shell[k]
+    return -1
+
+
+def _running_integral(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integral over the mesh index from the first point to each point (n,), by the six-point formula."""
+    n = len(values)
+    pieces = np.zeros(n)
+    pieces[1:] = 0.5 * (values[1:] + values[:-1])
+    pieces[3 : n - 2] = (
+        11.0 * (values[: n - 5] + values[5:])
+        - 93.0 * (values[1 : n - 4] + values[4 : n - 1])
+        + 802.0 * (values[2 : n - 3] + values[3 : n - 2])
+    ) / 1440.0
+    return np.cumsum(pieces)
+
+
+def _first_potential(z: int, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Thomas-Fermi screening in Tietz' form (J. Chem. Phys. 22, 2094 (1954)); outside, one electron sees a charge of one."""
+    x = r * z ** (1.0 / 3.0) / 0.88534
+    screened = z / (1.0 + 0.53625 * x) ** 2
+    result: NDArray[np.float64] = 2.0 * (z - np.maximum(screened, 1.0)) / r
+    return result
+
+
+@lru_cache(maxsize=HEAVIEST)
+def solve_atom(z: int, kind: int = VWN) -> AtomSolution:
+    """Self-consistent neutral atom in its ground-state configuration, scalar-relativistic.
+
+    Solutions are kept, so asking again costs nothing.
+
+    :param z: nuclear charge, 1 to 92
+    :param kind: exchange-correlation functional, a value of :data:`aiida_mlkkr.solver.xc.XC_KINDS`
+    :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
+    """
+
+    def functional(density: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        exc, potential, _ = lsda(density, np.zeros_like(density), kind)
+        return exc, potential
+
+    return converge_atom(z, functional, SPEED_OF_LIGHT)
+
+
+def converge_atom(
+    z: int,
+    functional: Functional,
+    speed_of_light: float,
+    large_component_only: bool = False,
+    max_iterations: int = 200,
+) -> AtomSolution:
+    """Self-consistent neutral atom in its ground-state configuration, for any functional and speed of light.
+
+    Potentials are mixed by Anderson's method, J. ACM 12, 547 (1965).
+
+    :param z: nuclear charge, 1 to 92
+    :param speed_of_light: in Rydberg units (274.07); ``math.inf`` for a non-relativistic atom
+    :param large_component_only: the density is that of the large components, normalised by themselves, as in the
+        scalar-relativistic NIST tables; JuKKR and the impurity solver include the small ones
+    :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
+    """
+    shells = configuration(z)
+    first = _INNERMOST / z
+    points = int(math.ceil(math.log(_OUTERMOST / first) / _STEP)) + 1
+    r = first * np.exp(_STEP * np.arange(points))
+    dr = _STEP * r
+    ls = np.array([l for _, l, _ in shells], dtype=np.int64)  # noqa: E741
+    nodes = np.array([n - l - 1 for n, l, _ in shells], dtype=np.int64)  # noqa: E741
+    occupations = np.array([electrons for _, _, electrons in shells], dtype=np.float64)
+    energies = np.array([-max((z / n) ** 2 / (2.0 + n), 0.2) for n, _, _ in shells])
+    inverse_c2 = speed_of_light**-2
+    small_weight = 0.0 if large_component_only else inverse_c2
+    nuclear = -2.0 * z / r
+    v = _first_potential(z, r)
+    history: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    weight = np.sqrt(dr)  # makes inner products of residuals r V integrals over r
+    for _ in range(max_iterations):
+        density = np.zeros(points)
+        failed = _shells(
+            v + nuclear, r, _STEP, float(z), ls, nodes, occupations, energies, inverse_c2, small_weight, _ADAMS, density
+        )
+        if failed >= 0:
+            n, l, _ = shells[failed]  # noqa: E741
+            raise AtomError(f'The shell {n}{_L_LETTERS[l]} of the free atom {SYMBOLS[z]} was not found.')
+        inside = _running_integral(density * dr)
+        outside = _running_integral(density * dr / r)
+        hartree = 2.0 * (inside / r + outside[-1] - outside)
+        exc, vxc = functional(density / (4.0 * np.pi * r**2))
+        residual = hartree + vxc - v
+        error = float(np.sqrt(np.dot(density * dr, residual**2) / z))
+        if error < 1.0e-9:
+            break
+        history.append((v, residual))
+        del history[:-8]
+        v = _anderson(history, r * weight)
+    else:
+        raise AtomError(f'The free atom {SYMBOLS[z]} did not converge in {max_iterations} iterations.')
+    if energies.max() >= 0.0:
+        n, l, _ = shells[int(energies.argmax())]  # noqa: E741
+        raise AtomError(f'The shell {n}{_L_LETTERS[l]} of the free atom {SYMBOLS[z]} is not bound.')
+    electrons = density * dr
+    return AtomSolution(
+        z=z,
+        r=r,
+        density=density,
+        v=v,
+        states=tuple(
+            AtomState(n, l, float(occupation), float(energy))
+            for (n, l, occupation), energy in zip(shells, energies, strict=True)  # noqa: E741
+        ),
+        kinetic=float(np.dot(occupations, energies) - np.dot(electrons, v + nuclear)),
+        hartree=float(0.5 * np.dot(electrons, hartree)),
+        nuclear=float(np.dot(electrons, nuclear)),
+        exchange_correlation=float(np.dot(electrons, exc)),
+    )
+
+
+def _anderson(
+    history: list[tuple[NDArray[np.float64], NDArray[np.float64]]], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Next input from the pairs (input, residual): the combination with the smallest residual, plus a part of it."""
+    step = 0.4
+    v, residual = history[-1]
+    if len(history) == 1:
+        return v + step * residual
+    changes = np.array([(residual - old) * weight for _, old in history[:-1]])
+    gram = changes @ changes.T
+    gram[np.diag_indices_from(gram)] *= 1.0 + 1.0e-12
+    coefficients = np.linalg.lstsq(gram, changes @ (residual * weight), rcond=1.0e-14)[0]
+    v = v.copy()
+    residual = residual.copy()
+    last_v, last_residual = history[-1]
+    for coefficient, (old_v, old_residual) in zip(coefficients, history[:-1], strict=True):
+        v -= coefficient * (last_v - old_v)
+        residual -= coefficient * (last_residual - old_residual)
+    result: NDArray[np.float64] = v + step * residual
+    return result

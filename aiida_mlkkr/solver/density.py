@@ -1,0 +1,130 @@
+"""Valence density of one site and spin from its radial solutions and its block of the Green function.
+
+    ρ_L''(r) r² = Im Σ_E w { δ_L''0 /√4π Σ_l κ (2l+1) (P_l Q_l + F_l G_l) + Σ_LL' C_LL'L'' G_LL' (P_l P_l' + F_l F_l') }
+
+(Drittler, Weinert, Zeller, Dederichs, Phys. Rev. B 39, 930 (1989), for spherical potentials).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import pi, sqrt
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .angular import gaunt, l_of_lm, lm_size
+from .radial import BLOCK
+from .scattering import SingleSite
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class ValenceDensity:
+    """Density of one site and spin.
+
+    :param rho: ρ_L(r) r², shape ((2 lmax+1)², n) [1/Bohr].
+    :param dos: complex density of states n_l(E) of ∫dE Im(w n), per l; shape (lmax+1, nE). The local density of states on
+        the contour is −Im n/π [1/Ry].
+    """
+
+    rho: FloatArray
+    dos: ComplexArray
+
+
+@dataclass(frozen=True)
+class _Couplings:
+    """Nonzero Gaunt coefficients, sorted by the pair (l, l') they multiply.
+
+    ``l_left, l_right``: the pairs l' ≤ l, with first terms ``begin``; term k contributes to ``target[k]`` the sum of
+    ``coefficient`` over the matrix elements ``row, column`` that have ``term == k``.
+    """
+
+    l_left: NDArray[np.intp]
+    l_right: NDArray[np.intp]
+    begin: NDArray[np.intp]
+    target: NDArray[np.intp]
+    projection: FloatArray
+
+
+@lru_cache(maxsize=8)
+def _couplings(lmax: int) -> _Couplings:
+    size = lm_size(lmax)
+    l_index = l_of_lm(lmax)
+    coefficients = gaunt(lmax, lmax)
+    l_left, l_right, begin, target, projection = [], [], [], [], []
+    for l in range(lmax + 1):  # noqa: E741
+        for l_prime in range(l + 1):
+            l_left.append(l)
+            l_right.append(l_prime)
+            begin.append(len(target))
+            for lm in range(coefficients.shape[2]):
+                block = np.where((l_index[:, None] == l) & (l_index == l_prime), coefficients[:, :, lm], 0.0)
+                if np.any(block):
+                    target.append(lm)
+                    projection.append((block if l == l_prime else block + block.T.copy()).reshape(size * size))
+    begin.append(len(target))
+    return _Couplings(
+        np.array(l_left), np.array(l_right), np.array(begin), np.array(target), np.ascontiguousarray(projection)
+    )
+
+
+@njit(cache=True, fastmath={'reassoc', 'contract', 'nsz'})
+def _accumulate(waves, powers, inverse_c2, l_left, l_right, begin, target, weights, rho):  # type: ignore[no-untyped-def]
+    """Add Im Σ_E weight (P_l P_l' + F_l F_l') to ρ; ``weights`` has shape (terms, nB, 2, BLOCK)."""
+    n_blocks, n = waves.shape[1], waves.shape[2]
+    xr = np.empty(BLOCK)
+    xi = np.empty(BLOCK)
+    for pair in range(l_left.size):
+        la, lb = l_left[pair], l_right[pair]
+        for i in range(1, n):
+            scale = powers[la, i] * powers[lb, i]
+            for block in range(n_blocks):
+                for e in range(BLOCK):
+                    ar, ai = waves[la, block, i, 0, e], waves[la, block, i, 1, e]
+                    br, bi = waves[lb, block, i, 0, e], waves[lb, block, i, 1, e]
+                    cr, ci = waves[la, block, i, 2, e], waves[la, block, i, 3, e]
+                    dr, di = waves[lb, block, i, 2, e], waves[lb, block, i, 3, e]
+                    xr[e] = ar * br - ai * bi + inverse_c2 * (cr * dr - ci * di)
+                    xi[e] = ar * bi + ai * br + inverse_c2 * (cr * di + ci * dr)
+                for term in range(begin[pair], begin[pair + 1]):
+                    total = 0.0
+                    for e in range(BLOCK):
+                        total += xr[e] * weights[term, block, 1, e] + xi[e] * weights[term, block, 0, e]
+                    rho[target[term], i] += scale * total
+
+
+def valence_density(
+    site: SingleSite, g_onsite: ComplexArray, weights: ComplexArray, inverse_c2: float
+) -> ValenceDensity:
+    """Return the valence density of one site and spin.
+
+    :param g_onsite: structural on-site block G_LL'(E), shape (nE, lm, lm).
+    :param weights: weights of the contour divided by the number of spins, shape (nE,).
+    """
+    lmax = site.t.shape[0] - 1
+    couplings = _couplings(lmax)
+    n_energies = weights.size
+    alpha = site.alpha[couplings.l_left] * site.alpha[couplings.l_right]
+    pair_of_term = np.repeat(np.arange(couplings.l_left.size), np.diff(couplings.begin))
+    coupled = (couplings.projection @ g_onsite.reshape(n_energies, -1).T) * alpha[pair_of_term] * weights
+    padded = np.zeros((coupled.shape[0], site.waves.shape[1] * BLOCK), dtype=np.complex128)
+    padded[:, :n_energies] = coupled
+    parts = np.stack([padded.real, padded.imag], axis=1).reshape(coupled.shape[0], 2, -1, BLOCK)
+    rho = np.zeros((lm_size(2 * lmax), site.waves.shape[2]))
+    _accumulate(
+        site.waves,
+        site.powers,
+        inverse_c2,
+        couplings.l_left,
+        couplings.l_right,
+        couplings.begin,
+        couplings.target,
+        np.ascontiguousarray(parts.swapaxes(1, 2)),
+        rho,
+    )
+    rho[0] += site.irregular_density / sqrt(4 * pi)
+    trace = np.add.reduceat(np.einsum('ell->le', g_onsite), np.arange(lmax + 1) ** 2, axis=0)
+    return ValenceDensity(rho, trace * site.norm_regular + site.norm_irregular)

@@ -1,0 +1,67 @@
+"""Dyson equation of the impurity cluster: from the host's Green function to the cluster's on-site blocks.
+
+All matrices carry the index (site, L). The host enters through the structural Green function of the *void* cluster, in
+which the host atoms of the cluster are taken out: G_void = (1 + G_host t_host)⁻¹ G_host. The impurities put their t
+matrices back: G = (1 − G_void t)⁻¹ G_void (Papanikolaou, Zeller, Dederichs, J. Phys.: Condens. Matter 14, 2799 (2002)).
+Structural Green functions of real harmonics are symmetric.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class SplitGreenFunction:
+    """Symmetric G_void of one energy and spin in two halves: blocks aa, ab and bb."""
+
+    aa: ComplexArray
+    ab: ComplexArray
+    bb: ComplexArray
+
+
+def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:
+    """Return G_void on the kept indices, symmetrised.
+
+    :param host: G_host, shape (N, N); stored in single precision by JuKKR, so symmetric to 1e-7 only.
+    :param t_host: t matrices of the host's sites, shape (sites, lm, lm) with sites · lm = N.
+    :param kept: the rows (site, L) that the impurity cluster keeps.
+    """
+    sites, lm, _ = t_host.shape
+    g_t = np.einsum('xjk,jkl->xjl', host.reshape(-1, sites, lm), t_host).reshape(host.shape)
+    void = np.linalg.solve(np.eye(host.shape[0]) + g_t, host)[np.ix_(kept, kept)]
+    return 0.5 * (void + void.T)
+
+
+def split(void: ComplexArray, border: int) -> SplitGreenFunction:
+    """Cut G_void at index ``border`` (0 for a cluster of a single site: everything is in half b)."""
+    return SplitGreenFunction(
+        aa=void[:border, :border].copy(), ab=void[:border, border:].copy(), bb=void[border:, border:].copy()
+    )
+
+
+def onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
+    """Return the on-site blocks G_ii of the cluster, one (lm_i, lm_i) array per site.
+
+    Half a is put into the void first, then half b into the result; that needs half the work of a solution of the whole
+    system, as the blocks between different sites of a are never formed.
+
+    :param t: diagonal t matrices of all sites one after the other, shape (N,).
+    :param offsets: first index of each site, and N at the end; one of them is the border of the halves.
+    """
+    border = void.aa.shape[0]
+    t_a, t_b = t[:border], t[border:]
+    blocks_a = [slice(i, j) for i, j in zip(offsets[:-1], offsets[1:], strict=True) if j <= border]
+    blocks_b = [slice(i - border, j - border) for i, j in zip(offsets[:-1], offsets[1:], strict=True) if i >= border]
+    if not blocks_a:
+        g_bb = np.linalg.solve(np.eye(t_b.size) - void.bb * t_b, void.bb)
+        return [g_bb[b, b] for b in blocks_b]
+    with_a = np.linalg.solve(np.eye(border) - void.aa * t_a, np.hstack([void.aa, void.ab]))
+    ab = with_a[:, border:]
+    bb = void.bb + (void.ab.T * t_a) @ ab
+    with_b = np.linalg.solve(np.eye(t_b.size) - bb * t_b, np.hstack([bb, ab.T]))
+    ab_t, ba = ab * t_b, with_b[:, t_b.size :]
+    return [with_a[b, b] + ab_t[b] @ ba[:, b] for b in blocks_a] + [with_b[b, b] for b in blocks_b]

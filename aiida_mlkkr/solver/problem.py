@@ -1,0 +1,244 @@
+"""The impurity problem: all that a self-consistency needs, read from KKRimp's input files and checked to belong together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.kkrflex import (
+    AtomInfo,
+    HostGreen,
+    IntercellMoments,
+    IntercellReference,
+    TMatrix,
+    read_atominfo,
+    read_green,
+    read_intercell_cmoms,
+    read_intercell_ref,
+    read_tmat,
+)
+from aiida_mlkkr.kkr.mesh import RadialMesh
+from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+
+from .angular import lm_size
+from .config import FULL_POTENTIAL, KkrimpConfig
+from .dyson import SplitGreenFunction, split, void_green_function
+from .electrostatics import madelung_matrices
+from .errors import InconsistentInputError, UnsupportedSettingError
+from .scattering import Contour
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ImpurityProblem:
+    """An impurity cluster in its host. Sites are those that the cluster keeps, in the order of the potential file.
+
+    :param z: nuclear charges, shape (n,).
+    :param lmax: angular-momentum cutoff of each site.
+    :param void: G_void for each spin and energy; one spin only if the host has one.
+    :param offsets: first index (site, L) of each site, and the number of all at the end; shape (n+1,).
+    :param coupling: Madelung matrices A, shape (n, n, L, L), and B, shape (n, n, L), of
+        :func:`~aiida_mlkkr.solver.electrostatics.madelung_matrices`.
+    :param host_coefficients: coefficients a_L of the host without the atoms of the cluster, shape (n, L) [Ry/Bohr^l].
+    :param vbc: shift of the potential's zero [Ry].
+    """
+
+    contour: Contour
+    z: FloatArray
+    lmax: NDArray[np.int64]
+    void: tuple[tuple[SplitGreenFunction, ...], ...]
+    offsets: NDArray[np.intp]
+    coupling: tuple[FloatArray, FloatArray]
+    host_coefficients: FloatArray
+    vbc: float
+    potential: ImpurityPotential
+
+    @property
+    def nspin(self) -> int:
+        """Number of spins of the impurity."""
+        return self.potential.nspin
+
+    @property
+    def natom(self) -> int:
+        """Number of sites of the cluster."""
+        return self.potential.natom
+
+    @property
+    def meshes(self) -> list[RadialMesh]:
+        """Radial mesh of each site."""
+        return [site[0].mesh for site in self.potential.sites]
+
+
+def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
+    """Read the input files of KKRimp in ``directory``.
+
+    :raises KkrFileError: if a file is missing or damaged.
+    :raises InconsistentInputError: if the files do not belong together.
+    :raises UnsupportedSettingError: if they ask for what the solver does not cover.
+    """
+    names = ('potential', 'kkrflex_atominfo', 'kkrflex_tmat', 'kkrflex_green', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
+    missing = [name for name in names if not (directory / name).is_file()]
+    if missing:
+        raise KkrFileError(f'input files are missing: {", ".join(missing)}')
+    atoms = read_atominfo(directory / 'kkrflex_atominfo')
+    potential = read_potential(directory / 'potential', config.nspin)
+    check_potential(potential, atoms)
+    green = read_green(directory / 'kkrflex_green', 'read_doubleprecision' in config.test_flags)
+    t_host = read_tmat(directory / 'kkrflex_tmat')
+    reference = read_intercell_ref(directory / 'kkrflex_intercell_ref')
+    moments = read_intercell_cmoms(directory / 'kkrflex_intercell_cmoms')
+    check_host(atoms, green, t_host, reference, moments)
+    check_impurity_against_host(potential, atoms, green, reference, config)
+    weights = green.weights
+    if 'llysimple' in config.run_flags:
+        weights = weights * read_lloyd_factor(directory / 'kkrflex_llyfac')
+    kept = ~atoms.removed
+    lmax = atoms.lmax[kept]
+    offsets = np.concatenate([[0], np.cumsum((lmax + 1) ** 2)])
+    coupling = madelung_matrices(atoms.positions[kept], reference.alat, 2 * int(lmax.max()))
+    return ImpurityProblem(
+        contour=Contour(green.energies, weights, 1 / SPEED_OF_LIGHT**2 if config.relativistic else 0.0),
+        z=atoms.z[kept],
+        lmax=lmax,
+        void=_void(atoms, green, t_host, offsets, config.nspin),
+        offsets=offsets,
+        coupling=coupling,
+        host_coefficients=_host_coefficients(atoms, reference, moments, 2 * int(lmax.max())),
+        vbc=float(reference.vbc[0]),
+        potential=potential,
+    )
+
+
+def read_lloyd_factor(path: Path) -> complex:
+    """Read the complex factor of ``RUNFLAG LLYsimple``.
+
+    :raises KkrFileError: if the file is missing or does not hold one complex number.
+    """
+    try:
+        re, im = path.read_text(encoding='ascii').strip().strip('()').replace(',', ' ').split()
+        factor = complex(float(re), float(im))
+    except (OSError, ValueError) as error:
+        raise KkrFileError(f'{path.name}: RUNFLAG LLYsimple needs this file with one complex number (re,im)') from error
+    if not np.isfinite(factor):
+        raise KkrFileError(f'{path.name}: the factor is not a finite number')
+    return factor
+
+
+def _void(
+    atoms: AtomInfo, green: HostGreen, t_host: TMatrix, offsets: NDArray[np.intp], nspin: int
+) -> tuple[tuple[SplitGreenFunction, ...], ...]:
+    """G_void of every spin and energy, without the removed atoms and cut to the sites' lmax."""
+    lm = green.lmsize
+    kept = np.concatenate(
+        [site * lm + np.arange(lm_size(atoms.lmax[site])) for site in range(atoms.natom) if not atoms.removed[site]]
+    )
+    border = int(offsets[(offsets.size - 1) // 2])
+    result = []
+    for spin in range(min(nspin, green.nspin)):
+        of_spin = []
+        for energy in range(green.energies.size):
+            t = np.where(atoms.virtual[:, None, None], 0.0, t_host.values[:, spin, energy])
+            host = np.asarray(green.values[spin, energy], dtype=np.complex128)
+            of_spin.append(split(void_green_function(host, t, kept), border))
+        result.append(tuple(of_spin))
+    return tuple(result)
+
+
+def _host_coefficients(
+    atoms: AtomInfo, reference: IntercellReference, moments: IntercellMoments, lmax_pot: int
+) -> FloatArray:
+    """Coefficients of the host's potential at the kept sites without the contributions of the cluster's host atoms."""
+    size = lm_size(lmax_pot)
+    a_matrix, b_matrix = madelung_matrices(atoms.positions, reference.alat, lmax_pot)
+    cluster = np.einsum('ijkl,jl->ik', a_matrix, moments.moments[:, :size])
+    cluster += np.einsum('ijk,j->ik', b_matrix, moments.z_host)
+    return (reference.coefficients[:, :size] - cluster)[~atoms.removed]
+
+
+def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
+    """Check that the potential file belongs to the sites.
+
+    :raises InconsistentInputError: if the number of sites or a nuclear charge differs.
+    :raises UnsupportedSettingError: if it is a full potential.
+    """
+    if potential.is_full_potential:
+        raise UnsupportedSettingError('The full potential in the file potential', FULL_POTENTIAL)
+    kept = np.flatnonzero(~atoms.removed)
+    if potential.natom != kept.size:
+        raise InconsistentInputError(
+            f'potential has {potential.natom} sites, but kkrflex_atominfo keeps {kept.size} sites; give the potential of '
+            'this cluster'
+        )
+    for number, (site, blocks) in enumerate(zip(kept, potential.sites, strict=True), start=1):
+        for block in blocks:
+            if block.z != atoms.z[site]:
+                raise InconsistentInputError(
+                    f'potential: site {number} has nuclear charge {block.z:g}, but kkrflex_atominfo says '
+                    f'{atoms.z[site]:g}; the start potential belongs to another impurity'
+                )
+        if len({(block.mesh, block.alat) for block in blocks}) > 1:
+            raise InconsistentInputError(f'potential: the two spins of site {number} have different radial meshes')
+
+
+def check_host(
+    atoms: AtomInfo, green: HostGreen, t_host: TMatrix, reference: IntercellReference, moments: IntercellMoments
+) -> None:
+    """Check that the kkrflex files describe one and the same host cluster.
+
+    :raises InconsistentInputError: if sizes differ or the t matrices do not fit the Green function.
+    :raises UnsupportedSettingError: if the host has spin-orbit coupling.
+    """
+    if green.korbit or t_host.korbit:
+        raise UnsupportedSettingError('A host with spin-orbit coupling', 'it covers scalar-relativistic hosts only')
+    sizes = {
+        'kkrflex_atominfo': atoms.natom,
+        'kkrflex_green': green.natom,
+        'kkrflex_tmat': t_host.values.shape[0],
+        'kkrflex_intercell_ref': reference.coefficients.shape[0],
+        'kkrflex_intercell_cmoms': moments.moments.shape[0],
+    }
+    _check_equal('number of host sites', sizes)
+    _, nspin, n_energies, lm, _ = t_host.values.shape
+    _check_equal('number of energies', {'kkrflex_green': green.energies.size, 'kkrflex_tmat': n_energies})
+    _check_equal('number of angular momenta (l, m)', {'kkrflex_green': green.lmsize, 'kkrflex_tmat': lm})
+    _check_equal('number of spins', {'kkrflex_green': green.nspin, 'kkrflex_tmat': nspin})
+    if (lm_size(int(atoms.lmax.max()))) > green.lmsize:
+        raise InconsistentInputError(
+            f'kkrflex_atominfo asks for lmax {atoms.lmax.max()}, but kkrflex_green has {green.lmsize} (l, m) per site only'
+        )
+    lmpot = lm_size(2 * int(atoms.lmax.max()))
+    for name, array in (('ref', reference.coefficients), ('cmoms', moments.moments)):
+        if array.shape[1] < lmpot:
+            raise InconsistentInputError(
+                f'kkrflex_intercell_{name} has {array.shape[1]} (l, m) per site, lmax {atoms.lmax.max()} needs {lmpot}'
+            )
+
+
+def check_impurity_against_host(
+    potential: ImpurityPotential, atoms: AtomInfo, green: HostGreen, reference: IntercellReference, config: KkrimpConfig
+) -> None:
+    """Check lattice constants and spins.
+
+    :raises InconsistentInputError: if the potential belongs to a host of another lattice constant, or a calculation
+        without spin is asked for in a magnetic host.
+    """
+    for number, blocks in enumerate(potential.sites, start=1):
+        if abs(blocks[0].alat - reference.alat) > config.alat_tolerance:
+            raise InconsistentInputError(
+                f'potential: site {number} has lattice constant {blocks[0].alat:.12g} Bohr, but the host has '
+                f'{reference.alat:.12g} (kkrflex_intercell_ref); the potential or the Green function is of another host'
+            )
+    if config.nspin == 1 and green.nspin == 2:
+        difference = np.abs(green.values[0, -1] - green.values[1, -1]).max()
+        if difference > 1e-5 * np.abs(green.values[0, -1]).max():
+            raise InconsistentInputError('NSPIN= 1, but the host is spin-polarised; set NSPIN= 2')
+
+
+def _check_equal(what: str, values: dict[str, int]) -> None:
+    if len(set(values.values())) > 1:
+        listed = ', '.join(f'{name} {value}' for name, value in values.items())
+        raise InconsistentInputError(f'{what} differs between the files of the host: {listed}; they are not of one write-out')
