@@ -396,7 +396,7 @@ def failure_message(status: int, l: int, nodes: int, z: float, energy: float, wh
         _NOT_BOUND: 'is not bound in this potential',
         _WRONG_NODES: 'was not found: no energy gives the right number of nodes',
         _NOT_CONVERGED: 'did not converge',
-        _NOT_FINITE: 'was not found: the potential or the start energy is not a finite number',
+        _NOT_FINITE: 'was not found: the potential is not a finite number',
     }[status]
     place = f' of {where}' if where else ''
     return (
