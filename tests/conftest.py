@@ -1,4 +1,4 @@
-"""Fixtures of all tests: temporary AiiDA profiles (SQLite, or PostgreSQL with ``--psql``), the embedded solver as a code.
+"""Fixtures of all tests: temporary AiiDA profiles (SQLite, with ``--psql`` PostgreSQL), the embedded solver as a code.
 
 Nothing of AiiDA starts unless a test asks for it: aiida-core's own fixtures make a profile for every session, so its
 factories are taken one by one here.
