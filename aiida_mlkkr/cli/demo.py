@@ -1,0 +1,62 @@
+"""`aiida-mlkkr demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command('demo')
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path('aiida-mlkkr-demo'),
+    show_default=True,
+    help='Folder for the report: table, figures, HTML page.',
+)
+@click.option(
+    '-e',
+    '--elements',
+    metavar='SYMBOLS',
+    help='Impurities to compute, separated by commas.  [default: V,Cr,Mn,Fe,Al,Zn]',
+)
+@click.option(
+    '-p',
+    '--profile',
+    'profile_name',
+    metavar='NAME',
+    help="An AiiDA profile of yours to work in, instead of the demo's own, which is made where it does not exist.",
+)
+@click.option(
+    '--kkrimp',
+    metavar='CODE',
+    help='Label or number of a JuKKR code (plugin kkr.kkrimp) of the profile to run instead of the embedded solver.',
+)
+def demo(output: Path, elements: str | None, profile_name: str | None, kkrimp: str | None) -> None:
+    """Compute real impurities in copper under AiiDA and compare with JuKKR.
+
+    Needs no service, no other code and no settings: makes an AiiDA profile of its own (your default profile stays as
+    it is), registers the embedded solver, imports the packaged archive and runs the self-consistency of each impurity
+    with every step in the provenance. A second run reuses what is there; an interrupted one goes on.
+    """
+    from rich.console import Console
+
+    from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
+    from aiida_mlkkr.demo.main import DEFAULT_ELEMENTS, run_demo
+
+    symbols = DEFAULT_ELEMENTS
+    if elements is not None:
+        symbols = tuple(symbol.strip().capitalize() for symbol in elements.split(',') if symbol.strip())
+        if not symbols:
+            raise click.BadParameter('no element named', param_hint='--elements')
+    try:
+        complete = run_demo(Console(), output, symbols, profile_name, kkrimp)
+    except DemoInterrupted as error:
+        click.echo(f'\n{error}', err=True)
+        raise SystemExit(130) from error
+    except DemoError as error:
+        raise click.ClickException(str(error)) from error
+    if not complete:
+        raise SystemExit(1)

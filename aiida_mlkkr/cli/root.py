@@ -1,0 +1,21 @@
+"""The group that all commands hang in."""
+
+from __future__ import annotations
+
+import click
+from aiida.cmdline.groups import VerdiCommandGroup
+
+from aiida_mlkkr import __version__
+from aiida_mlkkr.cli.demo import demo
+
+# AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
+_SETTINGS = {'help_option_names': ['-h', '--help'], 'default_map': {'demo': {'verbosity': 'warning'}}}
+
+
+@click.group('aiida-mlkkr', cls=VerdiCommandGroup, context_settings=_SETTINGS)
+@click.version_option(__version__, '-V', '--version', message='aiida-mlkkr %(version)s')
+def aiida_mlkkr() -> None:
+    """Magnetic impurities with KKR, AiiDA and machine learning."""
+
+
+aiida_mlkkr.add_command(demo)

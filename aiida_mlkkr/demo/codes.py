@@ -1,0 +1,119 @@
+"""The codes that the demo runs: the embedded solver, or a JuKKR code of the user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiida_mlkkr import __version__
+from aiida_mlkkr.demo.errors import DemoError
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode, Computer, InstalledCode
+
+PLUGIN = 'kkr.kkrimp'
+SOLVER = 'mlkkr-kkrimp'
+COMPUTER_LABEL = 'mlkkr-localhost'
+
+
+def solver_executable() -> Path:
+    """Path of the console script `mlkkr-kkrimp` that belongs to this installation.
+
+    :raises DemoError: it is not there.
+    """
+    folders = [os.path.dirname(sys.executable), sysconfig.get_path('scripts'), os.environ.get('PATH', '')]
+    found = shutil.which(SOLVER, path=os.pathsep.join(folders))
+    if found is None:
+        raise DemoError(f'the solver {SOLVER} is not installed beside {sys.executable}; install aiida-mlkkr with pip.')
+    return Path(found).absolute()
+
+
+def local_computer() -> Computer:
+    """This machine as an AiiDA computer of the demo's own, with short polling intervals."""
+    from aiida import orm
+    from aiida.common.exceptions import NotExistent
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    try:
+        computer = orm.load_computer(COMPUTER_LABEL)
+    except NotExistent:
+        profile = get_manager().get_profile()
+        assert profile is not None
+        computer = orm.Computer(
+            label=COMPUTER_LABEL,
+            hostname='localhost',
+            description='this machine, set up by aiida-mlkkr',
+            transport_type='core.local',
+            scheduler_type='core.direct',
+            workdir=str(Path(get_config().dirpath) / 'scratch' / profile.name),
+        ).store()
+        computer.set_default_mpiprocs_per_machine(1)
+        computer.set_minimum_job_poll_interval(0.5)
+    if not computer.is_configured:
+        computer.configure(safe_interval=0.0)
+    return computer
+
+
+def embedded_solver() -> InstalledCode:
+    """The embedded solver as an AiiDA code; every version and place of installation is a code of its own.
+
+    :raises DemoError: the solver is not installed.
+    """
+    from aiida import orm
+
+    executable = solver_executable()
+    computer = local_computer()
+    label = f'{SOLVER}-{__version__}'
+    query = orm.QueryBuilder()
+    query.append(orm.Computer, filters={'id': computer.pk}, tag='computer')
+    query.append(orm.InstalledCode, filters={'label': {'like': f'{label}%'}}, with_computer='computer')
+    codes = query.all(flat=True)
+    for code in codes:
+        if Path(code.filepath_executable) == executable and code.default_calc_job_plugin == PLUGIN:
+            return code
+    taken = {code.label for code in codes}
+    labels = [label, *(f'{label}-{number}' for number in range(2, len(taken) + 3))]
+    return orm.InstalledCode(
+        label=next(candidate for candidate in labels if candidate not in taken),
+        description=f'embedded impurity solver of aiida-mlkkr {__version__}',
+        computer=computer,
+        filepath_executable=str(executable),
+        default_calc_job_plugin=PLUGIN,
+        with_mpi=False,
+    ).store()
+
+
+def jukkr_code(identifier: str) -> AbstractCode:
+    """A code of the loaded profile that can stand in for the embedded solver.
+
+    :raises DemoError: there is no such code, it is for another plugin, or it cannot be run from here.
+    """
+    from aiida import orm
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent, ValidationError
+
+    try:
+        code = orm.load_code(identifier)
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        raise DemoError(f'--kkrimp {identifier}: {error}') from error
+    if code.default_calc_job_plugin != PLUGIN:
+        raise DemoError(
+            f'--kkrimp {identifier}: this code is for the plugin {code.default_calc_job_plugin!r}; '
+            f'a KKRimp code, registered for {PLUGIN!r}, is needed.'
+        )
+    if not isinstance(code, orm.InstalledCode):
+        raise DemoError(f'--kkrimp {identifier}: an installed code is needed, this is a {type(code).__name__}.')
+    if not code.computer.is_configured:
+        raise DemoError(
+            f'--kkrimp {identifier}: the computer {code.computer.label!r} is not configured; '
+            f'`verdi computer configure {code.computer.transport_type} {code.computer.label}` does that.'
+        )
+    try:
+        code.validate_filepath_executable()
+    except ValidationError as error:
+        raise DemoError(f'--kkrimp {identifier}: {error}') from error
+    return code

@@ -1,0 +1,9 @@
+"""What can keep the demo from running."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says what is wrong and what to do."""
+
+
+class DemoInterrupted(DemoError):
+    """The user stopped the demo."""

@@ -1,0 +1,120 @@
+"""The demo, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from aiida_mlkkr.demo.archive import (
+    archived_workchains,
+    choose_impurities,
+    current_archive,
+    import_workchains,
+    packaged_archive,
+)
+from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code
+from aiida_mlkkr.demo.interruption import Interruption
+from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, running_daemon
+from aiida_mlkkr.demo.progress import RunsProgress
+from aiida_mlkkr.demo.recipe import host_formula, recipe_of
+from aiida_mlkkr.demo.report import RunInfo, print_report, write_report
+from aiida_mlkkr.demo.results import Comparison, ImpurityResult, result_of
+from aiida_mlkkr.demo.runs import ImpurityRun, lost_calculations, run_all
+
+DEFAULT_ELEMENTS = ('V', 'Cr', 'Mn', 'Fe', 'Al', 'Zn')
+"""Four magnetic impurities, a simple metal and a full d shell."""
+
+
+def run_demo(
+    console: Console,
+    output: Path,
+    elements: tuple[str, ...] = DEFAULT_ELEMENTS,
+    profile_name: str | None = None,
+    kkrimp: str | None = None,
+) -> bool:
+    """Run the demo and write its report.
+
+    :param output: folder for the report.
+    :param elements: symbols of the impurities.
+    :param profile_name: an existing AiiDA profile; the demo's own one is made or reused where it is None.
+    :param kkrimp: label or number of a JuKKR code that runs instead of the embedded solver.
+    :returns: whether every impurity has a result.
+    :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, or the
+        user interrupted.
+    """
+    with Interruption() as interruption:
+        return _run_demo(console, output, elements, profile_name, kkrimp, interruption)
+
+
+def _run_demo(
+    console: Console,
+    output: Path,
+    elements: tuple[str, ...],
+    profile_name: str | None,
+    kkrimp: str | None,
+    interruption: Interruption,
+) -> bool:
+    begin = time.monotonic()
+    with packaged_archive() as packaged, current_archive(packaged) as archive:
+        chosen = choose_impurities(archived_workchains(archive), elements)
+        profile = load_demo_profile(profile_name)
+        _tell(console, 'profile', f'{profile.name} ({"made" if profile.created else "reused"})')
+        code = embedded_solver() if kkrimp is None else jukkr_code(kkrimp)
+        _tell(console, 'code', f'{code.full_label} (node {code.pk})')
+        workchains, imported = import_workchains(archive, chosen)
+        _tell(console, 'archive', f'{archive.name} ({"imported" if imported else "already there"})')
+    recipes = [recipe_of(entry.symbol, node) for entry, node in zip(chosen, workchains, strict=True)]
+    references = [result_of(recipe.symbol, recipe.calculations) for recipe in recipes]
+    runs = [ImpurityRun(recipe, code) for recipe in recipes]
+    interruption.check()
+    _run(console, profile, runs, references, interruption)
+
+    rows = [
+        Comparison(result_of(run.symbol, run.calculations), reference)
+        for run, reference in zip(runs, references, strict=True)
+        if run.is_done
+    ]
+    info = RunInfo(
+        profile=profile.name,
+        code=code.full_label,
+        code_is_ours=kkrimp is None,
+        host=host_formula(recipes[0]),
+        problems=tuple((run.symbol, run.problem) for run in runs if run.problem is not None),
+        seconds=time.monotonic() - begin,
+    )
+    files = write_report(output, rows, info)
+    print_report(console, rows, info)
+    _tell(console, 'report', f'{files[-1]} ({info.seconds:.0f} s)')
+    return not info.problems
+
+
+def _run(
+    console: Console,
+    profile: DemoProfile,
+    runs: Sequence[ImpurityRun],
+    references: Sequence[ImpurityResult],
+    interruption: Interruption,
+) -> None:
+    from aiida.engine.daemon.client import get_daemon_client
+    from aiida.engine.processes.control import revive_processes
+
+    console.print()
+    with RunsProgress(console, runs, [reference.iterations for reference in references]) as progress:
+        for run in runs:
+            run.resume()
+        progress.update()
+        if all(run.is_done for run in runs):
+            return
+        lost = [] if get_daemon_client(profile.name).is_daemon_running else lost_calculations(runs)
+        with running_daemon(profile) as daemon:
+            if lost:
+                revive_processes(lost)
+            run_all(runs, daemon, progress.update, interruption.check)
+
+
+def _tell(console: Console, what: str, message: str) -> None:
+    console.print(Text.assemble((f'{what:<8}', 'bold'), message), soft_wrap=True)
