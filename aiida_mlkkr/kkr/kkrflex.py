@@ -151,6 +151,8 @@ def _read_text(path: Path) -> str:
         raise KkrFileError(f'{path}: a text file expected, but it holds bytes that are not ASCII') from error
     if not text.strip():
         raise KkrFileError(f'{path}: the file is empty')
+    if not text.endswith('\n'):
+        raise KkrFileError(f'{path}: the last line is not complete; the file is truncated')
     return text
 
 

@@ -231,6 +231,7 @@ class _Reader:
     def __init__(self, name: str, text: str, nspin: int | None) -> None:
         self.name = name
         self.lines = text.splitlines()
+        self.complete = text.endswith('\n')
         self.end = len(self.lines)
         while self.end and not self.lines[self.end - 1].strip():
             self.end -= 1
@@ -295,6 +296,8 @@ class _Reader:
             values = np.empty(0)
         if values.size != count or not np.isfinite(values).all():
             self._blame(lines, count, what)
+        if last == self.end and not self.complete and len(self.lines[last - 1].rstrip()) % 20:
+            self.fail(f'the last number of {what} is cut short; the file is truncated', last)
         self.position = last
         return values
 
