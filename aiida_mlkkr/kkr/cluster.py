@@ -345,7 +345,7 @@ def count_shells(distances: ArrayLike, tolerance: float = SAME_SITE) -> list[tup
 
 
 def _check_element(z: float) -> int:
-    if z != int(z) or not 0 <= z <= MAX_Z:
+    if not (0 <= z <= MAX_Z and float(z).is_integer()):
         raise ValueError(f'there is no element with Z = {z:g}; Z is an integer from 1 to {MAX_Z}, or 0 for a vacancy')
     return int(z)
 
