@@ -113,8 +113,8 @@ _CORE_RETRY: Final = (
     'Check the start potential: its core states must be those shells of the element that lie below the energy contour.'
 )
 _CONTOUR_RETRY: Final = (
-    "Put the bottom of the host's energy contour (EMIN) into a gap, well above the core level or well below it; then the "
-    'level is a core or a valence state.'
+    "Put the bottom of the host's energy contour (EMIN) into a gap, well above the core level or well below it: the "
+    'level is then either a core state or a valence state.'
 )
 
 
@@ -313,7 +313,7 @@ def _site_charges(result: ClusterResult) -> Problem | None:
         limit = max(LOST_ELECTRONS, LOST_FRACTION * valence)
         if excess > GAINED_ELECTRONS:
             text = (
-                f'{_site(index, z)} holds {charge:.2f} electrons, {excess:.2f} more than its nucleus has charge; no atom '
+                f'{_site(index, z)} holds {charge:.2f} electrons, {excess:.2f} more than its nuclear charge; no atom '
                 f'binds more than {GAINED_ELECTRONS:g} (are states counted both as core and as valence states?)'
             )
             findings.append((excess, text))
@@ -377,7 +377,7 @@ def _d_shells(result: ClusterResult) -> Problem | None:
         expected = electrons - 2
         if block(number) == 'd' and not in_core and occupation < D_SHELL_FRACTION * expected:
             text = (
-                f'the d states of {_site(index, z)} hold {occupation:.2f} electrons instead of about {expected} or more: '
+                f'the d states of {_site(index, z)} hold {occupation:.2f} electrons instead of {expected} or more: '
                 'the d shell is lost, below the bottom of the energy contour or above the Fermi energy'
             )
             findings.append((expected - occupation, text))
@@ -429,8 +429,8 @@ def _core_charges(result: ClusterResult) -> Problem | None:
         missing = expected - float(result.core_charge[index])
         if abs(missing) > CORE_CHARGE_ERROR:
             text = (
-                f'{_site(index, z)} has core levels for {expected:g} electrons, but {result.core_charge[index]:.3f} core '
-                'electrons in its cell: a core state is lost, or not bound to the atom'
+                f'{_site(index, z)} has core levels for {expected:g} electrons, but {result.core_charge[index]:.3f} '
+                'core electrons in its cell: a core state is lost, or not bound to the atom'
             )
             findings.append((abs(missing), text))
     return _worst('core_charge', findings, f'{_CORE_RETRY} {_RETRY}')
@@ -528,8 +528,8 @@ def _edges(result: ClusterResult) -> Problem | None:
         if not -EDGE_BELOW_FERMI <= extreme <= EDGE_ABOVE_FERMI:
             text = (
                 f'the potential at the boundary of {_site(index, z)} is {abs(extreme):.1f} Ry '
-                f'{"above" if extreme > 0 else "below"} the Fermi energy, so that its valence states lie outside of the '
-                'energy contour'
+                f'{"above" if extreme > 0 else "below"} the Fermi energy, so that its valence states lie outside of '
+                'the energy contour'
             )
             findings.append((abs(extreme), text))
     return _worst('potential_edge', findings, _RETRY)
