@@ -46,7 +46,7 @@ def demo(output: Path, elements: str | None, profile_name: str | None, kkrimp: s
     from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
     from aiida_mlkkr.demo.main import DEFAULT_ELEMENTS, run_demo
 
-    symbols = DEFAULT_ELEMENTS
+    symbols: tuple[str, ...] = DEFAULT_ELEMENTS
     if elements is not None:
         symbols = tuple(symbol.strip().capitalize() for symbol in elements.split(',') if symbol.strip())
         if not symbols:

@@ -110,7 +110,7 @@ def archived_workchains(path: Path) -> tuple[ArchivedImpurity, ...]:
         numbers = charges if isinstance(charges, list) else [charges]
         if len(numbers) == 1:
             number = round(numbers[0])
-            found.append(ArchivedImpurity(elements[number]['symbol'], number, uuid))
+            found.append(ArchivedImpurity(str(elements[number]['symbol']), number, uuid))
     return tuple(sorted(found, key=lambda entry: (entry.atomic_number, entry.uuid)))
 
 
@@ -148,4 +148,5 @@ def import_workchains(path: Path, chosen: tuple[ArchivedImpurity, ...]) -> tuple
             import_archive(path, create_group=False)
         except (AiidaException, ValueError) as error:
             raise DemoError(f'the archive {path} could not be imported: {error}') from error
-    return [orm.load_node(uuid) for uuid in uuids], needed
+    nodes = {node.uuid: node for node in query.all(flat=True)}
+    return [nodes[uuid] for uuid in uuids], needed

@@ -17,6 +17,7 @@ from aiida_mlkkr.demo.archive import (
     packaged_archive,
 )
 from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code
+from aiida_mlkkr.demo.errors import DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
 from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, running_daemon
 from aiida_mlkkr.demo.progress import RunsProgress
@@ -113,7 +114,11 @@ def _run(
         with running_daemon(profile) as daemon:
             if lost:
                 revive_processes(lost)
-            run_all(runs, daemon, progress.update, interruption.check)
+            try:
+                run_all(runs, daemon, progress.update, interruption.check)
+            except DemoInterrupted:
+                console.print('stopping the daemon …')
+                raise
 
 
 def _tell(console: Console, what: str, message: str) -> None:

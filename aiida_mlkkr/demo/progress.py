@@ -21,7 +21,7 @@ class RunsProgress:
         self._console = console
         self._bars = Progress(
             TextColumn('{task.description:<3}'),
-            BarColumn(bar_width=36),
+            BarColumn(bar_width=30, complete_style='cyan', finished_style='green', pulse_style='bright_black'),
             TextColumn('iteration {task.completed:>3.0f}'),
             TextColumn('error {task.fields[error]:<8}'),
             TextColumn('{task.fields[state]}'),

@@ -33,7 +33,13 @@ def recipe_of(symbol: str, workchain: WorkChainNode) -> Recipe:
 
     :raises DemoError: its calculations do not form one chain from a start potential to the end.
     """
-    calculations = [node for node in workchain.called_descendants if node.process_label == 'KkrimpCalculation']
+    from aiida.orm import CalcJobNode
+
+    calculations = [
+        node
+        for node in workchain.called_descendants
+        if isinstance(node, CalcJobNode) and node.process_label == 'KkrimpCalculation'
+    ]
     calculations.sort(key=lambda node: node.ctime)
     parents = [
         node.inputs.parent_calc_folder.creator for node in calculations[1:] if 'parent_calc_folder' in node.inputs

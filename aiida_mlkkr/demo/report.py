@@ -127,7 +127,7 @@ def commands(rows: Sequence[Comparison], info: RunInfo) -> list[tuple[str, str]]
 
 def print_report(console: Console, rows: Sequence[Comparison], info: RunInfo) -> None:
     """Print table, verdict and commands."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for heading in _HEADINGS:
         table.add_column(heading, justify='left' if heading in ('', 'nodes') else 'right', no_wrap=True)
     for row in rows:
@@ -229,7 +229,7 @@ def _write_figures(folder: Path, rows: Sequence[Comparison], info: RunInfo) -> l
 
 _CAPTIONS = {
     'convergence.png': 'Error of the potential against the iteration. Dashed: the change of the mixing scheme.',
-    'charges_and_moments.png': "Above: values, with JuKKR's as black bars. Below: absolute deviations from JuKKR.",
+    'charges_and_moments.png': "Above: values, with JuKKR's as black bars. Below: deviations from JuKKR (hollow: none printed).",
     'potentials.png': 'Converged potential of the impurity: spin average, spin splitting, difference to JuKKR.',
 }
 

@@ -116,7 +116,7 @@ def result_of(symbol: str, calculations: Sequence[CalcJobNode]) -> ImpurityResul
     potential = calculations[-1].outputs.retrieved.base.repository.get_object_content('out_potential')
     return ImpurityResult(
         symbol=symbol,
-        pks=tuple(node.pk for node in calculations),
+        pks=tuple(node.pk for node in calculations if node.pk is not None),
         errors=np.concatenate([np.asarray(history, dtype=float) for history in histories]),
         stage_ends=tuple(np.cumsum([len(history) for history in histories]).tolist()),
         charges=np.asarray(last['total_charge_per_atom'], dtype=float),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiida_mlkkr.demo.codes import PLUGIN
 from aiida_mlkkr.demo.errors import DemoError
 from aiida_mlkkr.demo.recipe import Recipe
 
@@ -41,7 +40,7 @@ class LiveErrors:
         if self._node is None or node.pk != self._node.pk:
             self._node, self._offset, self.values = node, 0, []
         folder = node.get_remote_workdir()
-        if folder is None or node.computer.transport_type != 'core.local':
+        if folder is None or node.computer is None or node.computer.transport_type != 'core.local':
             return
         try:
             with open(Path(folder) / RESULT_FILE, 'rb') as handle:
@@ -118,9 +117,12 @@ class ImpurityRun:
 
     def submit(self) -> None:
         """Submit the calculation of the next stage."""
+        from aiida import orm
         from aiida.engine import submit
 
-        self._follow(submit(build(self.recipe, self.code, self.calculations)))
+        calculation = submit(build(self.recipe, self.code, self.calculations))
+        assert isinstance(calculation, orm.CalcJobNode)
+        self._follow(calculation)
 
     def _follow(self, calculation: CalcJobNode) -> None:
         from aiida import orm
@@ -147,10 +149,10 @@ class ImpurityRun:
 
 def build(recipe: Recipe, code: AbstractCode, finished: Sequence[CalcJobNode]) -> ProcessBuilder:
     """The calculation of the stage after the finished ones, with the archive's own settings as inputs."""
-    from aiida.plugins import CalculationFactory
+    from aiida_kkr.calculations import KkrimpCalculation
 
     stage = len(finished)
-    builder = CalculationFactory(PLUGIN).get_builder()
+    builder = KkrimpCalculation.get_builder()
     builder.code = code
     builder.parameters = recipe.parameters[stage]
     builder.impurity_info = recipe.impurity_info

@@ -39,7 +39,7 @@ def comparison_figure(
 ) -> Figure:
     """Above the values, below the absolute deviations from JuKKR on a logarithmic scale.
 
-    Deviations below the six digits that the codes print are drawn at that resolution.
+    Deviations below the six digits that the codes print are drawn hollow, at that resolution.
 
     :param charge_tolerance: band of agreement for charges, in electrons.
     :param moment_tolerance: band of agreement for moments, in Bohr magnetons.
@@ -47,12 +47,14 @@ def comparison_figure(
     """
     if not impurities:
         raise ValueError('a figure needs at least one impurity')
-    positions = np.arange(len(impurities))
+    positions = np.arange(len(impurities), dtype=np.float64)
     excess = np.array([[i.charges[0], i.jukkr_charges[0]] for i in impurities])
     excess -= np.array([[i.nuclear_charge] for i in impurities])
     moments = np.array([[i.moment, i.jukkr_moment] for i in impurities])
-    impurity_deviation = np.array([abs(i.charges[0] - i.jukkr_charges[0]) for i in impurities])
-    neighbour_deviation = np.array([np.abs(i.charges - i.jukkr_charges)[1:].max(initial=0.0) for i in impurities])
+    impurity_deviation = np.array([abs(i.charges[0] - i.jukkr_charges[0]) for i in impurities], dtype=np.float64)
+    neighbour_deviation = np.array(
+        [np.abs(i.charges - i.jukkr_charges)[1:].max(initial=0.0) for i in impurities], dtype=np.float64
+    )
 
     with figure_style():
         figure = Figure(figsize=(10.0, 5.6), layout='constrained')
@@ -98,4 +100,9 @@ def _deviation_panel(panel: Axes, tolerance: float, label: str) -> None:
 def _dots(panel: Axes, positions: NDArray[np.float64], deviations: NDArray[np.float64], color: str, label: str) -> None:
     shown = np.clip(deviations, _RESOLUTION, None)
     panel.vlines(positions, _RESOLUTION / 3, shown, color=color, linewidth=1.0, alpha=0.5)
-    panel.plot(positions, shown, 'o', color=color, markersize=6.5, label=label)
+    for positions_of_kind, heights, fill in (
+        (positions[deviations >= _RESOLUTION / 2], shown[deviations >= _RESOLUTION / 2], color),
+        (positions[deviations < _RESOLUTION / 2], shown[deviations < _RESOLUTION / 2], 'white'),
+    ):
+        panel.plot(positions_of_kind, heights, 'o', color=color, markerfacecolor=fill, markersize=6.5)
+    panel.plot([], [], 'o', color=color, markersize=6.5, label=label)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 INK = '#1f2933'
 FAINT = '#d5dbe1'
@@ -18,7 +21,7 @@ SPIN_UP = '#c2410c'
 SPIN_DOWN = '#0f6cbd'
 GOOD = '#e6f2ea'
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: dict[RcKeyType, Any] = {
     'font.size': 10.0,
     'font.family': 'sans-serif',
     'mathtext.fontset': 'dejavusans',
