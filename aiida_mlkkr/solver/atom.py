@@ -21,41 +21,32 @@ from numba import njit
 from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
+from aiida_mlkkr.kkr.elements import L_LETTERS, block, shells, symbol
 from aiida_mlkkr.solver.xc import VWN, lsda
 
-#: Chemical symbols; the index is the nuclear charge.
-SYMBOLS: Final = (
-    'Vc', 'H', 'He', 'Li', 'Be', 'B', 'C', 'N', 'O', 'F', 'Ne', 'Na', 'Mg', 'Al', 'Si', 'P', 'S', 'Cl', 'Ar',
-    'K', 'Ca', 'Sc', 'Ti', 'V', 'Cr', 'Mn', 'Fe', 'Co', 'Ni', 'Cu', 'Zn', 'Ga', 'Ge', 'As', 'Se', 'Br', 'Kr',
-    'Rb', 'Sr', 'Y', 'Zr', 'Nb', 'Mo', 'Tc', 'Ru', 'Rh', 'Pd', 'Ag', 'Cd', 'In', 'Sn', 'Sb', 'Te', 'I', 'Xe',
-    'Cs', 'Ba', 'La', 'Ce', 'Pr', 'Nd', 'Pm', 'Sm', 'Eu', 'Gd', 'Tb', 'Dy', 'Ho', 'Er', 'Tm', 'Yb', 'Lu', 'Hf',
-    'Ta', 'W', 'Re', 'Os', 'Ir', 'Pt', 'Au', 'Hg', 'Tl', 'Pb', 'Bi', 'Po', 'At', 'Rn', 'Fr', 'Ra', 'Ac', 'Th',
-    'Pa', 'U',
-)  # fmt: skip
 HEAVIEST: Final = 92
 
-_FILLING: Final = '1s 2s 2p 3s 3p 4s 3d 4p 5s 4d 5p 6s 4f 5d 6p 7s 5f 6d'.split()
-_L_LETTERS: Final = 'spdf'
 # Ground states that depart from the order of filling: electrons moved from the first shell to the second
-_MOVED: Final[dict[int, tuple[tuple[str, str, int], ...]]] = {
-    24: (('4s', '3d', 1),),
-    29: (('4s', '3d', 1),),
-    41: (('5s', '4d', 1),),
-    42: (('5s', '4d', 1),),
-    44: (('5s', '4d', 1),),
-    45: (('5s', '4d', 1),),
-    46: (('5s', '4d', 2),),
-    47: (('5s', '4d', 1),),
-    57: (('4f', '5d', 1),),
-    58: (('4f', '5d', 1),),
-    64: (('4f', '5d', 1),),
-    78: (('6s', '5d', 1),),
-    79: (('6s', '5d', 1),),
-    89: (('5f', '6d', 1),),
-    90: (('5f', '6d', 2),),
-    91: (('5f', '6d', 1),),
-    92: (('5f', '6d', 1),),
+_MOVED: Final[dict[int, tuple[tuple[int, int], tuple[int, int], int]]] = {
+    24: ((4, 0), (3, 2), 1),
+    29: ((4, 0), (3, 2), 1),
+    41: ((5, 0), (4, 2), 1),
+    42: ((5, 0), (4, 2), 1),
+    44: ((5, 0), (4, 2), 1),
+    45: ((5, 0), (4, 2), 1),
+    46: ((5, 0), (4, 2), 2),
+    47: ((5, 0), (4, 2), 1),
+    57: ((4, 3), (5, 2), 1),
+    58: ((4, 3), (5, 2), 1),
+    64: ((4, 3), (5, 2), 1),
+    78: ((6, 0), (5, 2), 1),
+    79: ((6, 0), (5, 2), 1),
+    89: ((5, 3), (6, 2), 1),
+    90: ((5, 3), (6, 2), 2),
+    91: ((5, 3), (6, 2), 1),
+    92: ((5, 3), (6, 2), 1),
 }
+_DIVALENT_LANTHANIDES: Final = (63, 70)
 
 _STEP = 0.0125
 _INNERMOST = 1.0e-6  # times 1/Z
@@ -64,6 +55,9 @@ _OUTERMOST = 60.0
 _ADAMS = np.array([36799.0, 139849.0, -121797.0, 123133.0, -88547.0, 41499.0, -11351.0, 1375.0]) / 120960.0
 _START = 7
 
+
+#: Shells of an atom: (n, l, number of electrons) each.
+Shells = tuple[tuple[int, int, int], ...]
 
 #: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential, each (n,) in Ry.
 Functional = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -92,6 +86,7 @@ class AtomSolution:
     :ivar density: (n,) electrons/Bohr, 4 pi r^2 times the density
     :ivar v: (n,) Ry, Hartree and exchange-correlation potential, without -2Z/r
     :ivar states: the occupied shells, ordered by n, then l
+    :ivar shell_densities: (shells, n) electrons/Bohr, 4 pi r^2 times the density of one electron in each shell
     :ivar kinetic: Ry; with ``hartree``, ``nuclear`` (electrons in the field of the nucleus) and ``exchange_correlation`` the parts
         of the total energy
     """
@@ -101,6 +96,7 @@ class AtomSolution:
     density: NDArray[np.float64]
     v: NDArray[np.float64]
     states: tuple[AtomState, ...]
+    shell_densities: NDArray[np.float64]
     kinetic: float
     hartree: float
     nuclear: float
@@ -109,7 +105,7 @@ class AtomSolution:
     @property
     def symbol(self) -> str:
         """Chemical symbol."""
-        return SYMBOLS[self.z]
+        return symbol(self.z)
 
     @property
     def total_energy(self) -> float:
@@ -123,6 +119,10 @@ class AtomSolution:
     def density_at(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Density in electrons/Bohr^3 at the radii r (m,) >= 0 (Bohr)."""
         return self._interpolate(self.density / (4.0 * np.pi * self.r**2), r)
+
+    def shell_density_at(self, shell: int, r: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Density of one electron in the shell ``states[shell]`` in electrons/Bohr^3 at the radii r (m,) >= 0 (Bohr)."""
+        return self._interpolate(self.shell_densities[shell] / (4.0 * np.pi * self.r**2), r)
 
     def _interpolate(self, values: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
         """Cubic interpolation in ln r; constant towards the nucleus and beyond the mesh."""
@@ -146,24 +146,43 @@ def check_element(z: float) -> int:
     return int(z)
 
 
-def configuration(z: int) -> tuple[tuple[int, int, int], ...]:
-    """Ground-state configuration of the neutral atom: (n, l, electrons) of each shell, ordered by n, then l.
+def configuration(z: int) -> Shells:
+    """Ground-state configuration of the neutral atom, ordered by n, then l.
 
     As in the NIST tables of Kotochigova et al., Phys. Rev. A 55, 191 (1997).
 
     :raises AtomError: z is not an element from 1 to 92
     """
-    left = check_element(z)
-    shells: dict[str, int] = {}
-    for shell in _FILLING:
-        shells[shell] = min(left, 4 * _L_LETTERS.index(shell[1]) + 2)
-        left -= shells[shell]
-    for source, target, number in _MOVED.get(z, ()):
-        shells[source] -= number
-        shells[target] += number
-    return tuple(
-        sorted((int(shell[0]), _L_LETTERS.index(shell[1]), electrons) for shell, electrons in shells.items() if electrons)
-    )
+    filled = shells(check_element(z))
+    if z in _MOVED:
+        source, target, number = _MOVED[z]
+        filled[source] -= number
+        filled[target] = filled.get(target, 0) + number
+    return _ordered(filled)
+
+
+def metallic_configuration(z: int) -> Shells:
+    """Configuration close to that of the atom in a metal, ordered by n, then l.
+
+    A transition metal has about one s electron there, and a lanthanide, Eu and Yb excepted, three electrons outside of 4f.
+
+    :raises AtomError: z is not an element from 1 to 92
+    """
+    filled = {(n, angular): electrons for n, angular, electrons in configuration(z)}
+    if block(z) == 'd':
+        top = max(n for n, _ in shells(z))
+        s, d = (top, 0), (top - 1, 2)
+        valence = filled.get(s, 0) + filled[d]
+        filled[d] = min(valence - 1, 10)
+        filled[s] = valence - filled[d]
+    elif 57 < z < 71 and z not in _DIVALENT_LANTHANIDES and (5, 2) not in filled:
+        filled[4, 3] -= 1
+        filled[5, 2] = 1
+    return _ordered(filled)
+
+
+def _ordered(filled: dict[tuple[int, int], int]) -> Shells:
+    return tuple((n, angular, electrons) for (n, angular), electrons in sorted(filled.items()) if electrons)
 
 
 @njit(cache=True, error_model='numpy')
@@ -295,13 +314,12 @@ def _shell(v, r, a, z, l, nodes, energy, inverse_c2, adams, g, f, u, y, dg, df):
 
 
 @njit(cache=True, error_model='numpy')
-def _shells(v, r, a, z, ls, nodes, occupations, energies, inverse_c2, small_weight, adams, density):  # type: ignore[no-untyped-def]
-    """All shells; adds g^2 + small_weight f^2, normalised, to ``density``, replaces ``energies``.
+def _all_shells(v, r, a, z, ls, nodes, energies, inverse_c2, small_weight, adams, densities):  # type: ignore[no-untyped-def]
+    """All shells; writes g^2 + small_weight f^2, normalised, to ``densities`` (shells, n), replaces ``energies``.
 
     Returns the index of a shell that was not found, or -1.
     """
     n = r.shape[0]
-    shell = np.empty(n)
     work = np.empty((6, n))
     for i in range(ls.shape[0]):
         found, energy = _shell(
@@ -312,10 +330,9 @@ def _shells(v, r, a, z, ls, nodes, occupations, energies, inverse_c2, small_weig
             return i
         norm = 0.0
         for k in range(n):
-            shell[k] = work[0, k] ** 2 + small_weight * work[1, k] ** 2
-            norm += a * r[k] * shell[k]
-        for k in range(n):
-            density[k] += occupations[i] / norm * shell[k]
+            densities[i, k] = work[0, k] ** 2 + small_weight * work[1, k] ** 2
+            norm += a * r[k] * densities[i, k]
+        densities[i] /= norm
     return -1
 
 
@@ -340,14 +357,15 @@ def _first_potential(z: int, r: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-@lru_cache(maxsize=HEAVIEST)
-def solve_atom(z: int, kind: int = VWN) -> AtomSolution:
-    """Self-consistent neutral atom in its ground-state configuration, scalar-relativistic.
+@lru_cache(maxsize=2 * HEAVIEST)
+def solve_atom(z: int, kind: int = VWN, metallic: bool = False) -> AtomSolution:
+    """Self-consistent neutral atom, scalar-relativistic.
 
     Solutions are kept, so asking again costs nothing.
 
     :param z: nuclear charge, 1 to 92
     :param kind: exchange-correlation functional, a value of :data:`aiida_mlkkr.solver.xc.XC_KINDS`
+    :param metallic: in :func:`metallic_configuration` instead of the ground state
     :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
     """
 
@@ -355,17 +373,18 @@ def solve_atom(z: int, kind: int = VWN) -> AtomSolution:
         exc, potential, _ = lsda(density, np.zeros_like(density), kind)
         return exc, potential
 
-    return converge_atom(z, functional, SPEED_OF_LIGHT)
+    return converge_atom(z, metallic_configuration(z) if metallic else configuration(z), functional, SPEED_OF_LIGHT)
 
 
 def converge_atom(
     z: int,
+    occupied: Shells,
     functional: Functional,
     speed_of_light: float,
     large_component_only: bool = False,
     max_iterations: int = 200,
 ) -> AtomSolution:
-    """Self-consistent neutral atom in its ground-state configuration, for any functional and speed of light.
+    """Self-consistent atom or ion for any configuration, functional and speed of light.
 
     Potentials are mixed by Anderson's method, J. ACM 12, 547 (1965).
 
@@ -375,15 +394,15 @@ def converge_atom(
         scalar-relativistic NIST tables; JuKKR and the impurity solver include the small ones
     :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
     """
-    shells = configuration(z)
     first = _INNERMOST / z
     points = int(math.ceil(math.log(_OUTERMOST / first) / _STEP)) + 1
     r = first * np.exp(_STEP * np.arange(points))
     dr = _STEP * r
-    ls = np.array([l for _, l, _ in shells], dtype=np.int64)  # noqa: E741
-    nodes = np.array([n - l - 1 for n, l, _ in shells], dtype=np.int64)  # noqa: E741
-    occupations = np.array([electrons for _, _, electrons in shells], dtype=np.float64)
-    energies = np.array([-max((z / n) ** 2 / (2.0 + n), 0.2) for n, _, _ in shells])
+    ls = np.array([angular for _, angular, _ in occupied], dtype=np.int64)
+    nodes = np.array([n - angular - 1 for n, angular, _ in occupied], dtype=np.int64)
+    occupations = np.array([electrons for _, _, electrons in occupied], dtype=np.float64)
+    energies = np.array([-max((z / n) ** 2 / (2.0 + n), 0.2) for n, _, _ in occupied])
+    densities = np.empty((len(occupied), points))
     inverse_c2 = speed_of_light**-2
     small_weight = 0.0 if large_component_only else inverse_c2
     nuclear = -2.0 * z / r
@@ -391,13 +410,12 @@ def converge_atom(
     history: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     weight = np.sqrt(dr)  # makes inner products of residuals r V integrals over r
     for _ in range(max_iterations):
-        density = np.zeros(points)
-        failed = _shells(
-            v + nuclear, r, _STEP, float(z), ls, nodes, occupations, energies, inverse_c2, small_weight, _ADAMS, density
+        failed = _all_shells(
+            v + nuclear, r, _STEP, float(z), ls, nodes, energies, inverse_c2, small_weight, _ADAMS, densities
         )
         if failed >= 0:
-            n, l, _ = shells[failed]  # noqa: E741
-            raise AtomError(f'The shell {n}{_L_LETTERS[l]} of the free atom {SYMBOLS[z]} was not found.')
+            raise AtomError(f'The shell {_name(occupied[failed])} of the free atom {symbol(z)} was not found.')
+        density = occupations @ densities
         inside = _running_integral(density * dr)
         outside = _running_integral(density * dr / r)
         hartree = 2.0 * (inside / r + outside[-1] - outside)
@@ -410,10 +428,9 @@ def converge_atom(
         del history[:-8]
         v = _anderson(history, r * weight)
     else:
-        raise AtomError(f'The free atom {SYMBOLS[z]} did not converge in {max_iterations} iterations.')
+        raise AtomError(f'The free atom {symbol(z)} did not converge in {max_iterations} iterations.')
     if energies.max() >= 0.0:
-        n, l, _ = shells[int(energies.argmax())]  # noqa: E741
-        raise AtomError(f'The shell {n}{_L_LETTERS[l]} of the free atom {SYMBOLS[z]} is not bound.')
+        raise AtomError(f'The shell {_name(occupied[energies.argmax()])} of the free atom {symbol(z)} is not bound.')
     electrons = density * dr
     return AtomSolution(
         z=z,
@@ -421,14 +438,19 @@ def converge_atom(
         density=density,
         v=v,
         states=tuple(
-            AtomState(n, l, float(occupation), float(energy))
-            for (n, l, occupation), energy in zip(shells, energies, strict=True)  # noqa: E741
+            AtomState(n, angular, float(electrons), float(energy))
+            for (n, angular, electrons), energy in zip(occupied, energies, strict=True)
         ),
+        shell_densities=densities,
         kinetic=float(np.dot(occupations, energies) - np.dot(electrons, v + nuclear)),
         hartree=float(0.5 * np.dot(electrons, hartree)),
         nuclear=float(np.dot(electrons, nuclear)),
         exchange_correlation=float(np.dot(electrons, exc)),
     )
+
+
+def _name(shell: tuple[int, int, int]) -> str:
+    return f'{shell[0]}{L_LETTERS[shell[1]]}'
 
 
 def _anderson(

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aiida_mlkkr.solver.atom import HEAVIEST, SYMBOLS, AtomError, AtomSolution, configuration, converge_atom, solve_atom
+from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.solver.atom import (
+    HEAVIEST,
+    AtomError,
+    AtomSolution,
+    configuration,
+    converge_atom,
+    metallic_configuration,
+    solve_atom,
+)
 from aiida_mlkkr.solver.xc import VWN, lsda
 
 NIST_SPEED_OF_LIGHT = 2.0 * 137.0359895  # 1986 CODATA, in Rydberg units
@@ -43,10 +52,10 @@ def energy_in_nist_digits(atom: AtomSolution) -> float:
 def test_total_energies_of_nist(z: int) -> None:
     assert NIST[z]['symbol'] == SYMBOLS[z]
     # NIST claims 1e-6 Ha
-    lda = converge_atom(z, local_density, math.inf)
+    lda = converge_atom(z, configuration(z), local_density, math.inf)
     assert energy_in_nist_digits(lda) == pytest.approx(float(NIST[z]['lda']), abs=1e-6)
     # the scalar-relativistic energies are 1e-6 Ha less certain: two implementations of two more approximations
-    scalar = converge_atom(z, relativistic_local_density, NIST_SPEED_OF_LIGHT, large_component_only=True)
+    scalar = converge_atom(z, configuration(z), relativistic_local_density, NIST_SPEED_OF_LIGHT, large_component_only=True)
     assert energy_in_nist_digits(scalar) == pytest.approx(float(NIST[z]['scrlda']), abs=2e-6)
 
 
@@ -69,13 +78,13 @@ def test_total_energies_of_nist(z: int) -> None:
     ],
 )
 def test_eigenvalues_of_nist(z: int, energies: dict[tuple[int, int], float]) -> None:
-    atom = converge_atom(z, local_density, math.inf)
+    atom = converge_atom(z, configuration(z), local_density, math.inf)
     found = {(state.n, state.l): state.energy / 2.0 for state in atom.states}
     assert found == pytest.approx(energies, abs=3e-6)
 
 
 def test_virial_theorem() -> None:
-    atom = converge_atom(10, local_density, math.inf)
+    atom = converge_atom(10, configuration(10), local_density, math.inf)
     n = atom.density / (4.0 * np.pi * atom.r**2)
     exc, v = local_density(n)
     # the virial of local exchange and correlation: 3 integral n (v_xc - exc)
@@ -94,7 +103,7 @@ def test_the_atom_is_neutral() -> None:
 
 
 def test_relativity_binds_the_gold_6s_state_and_loosens_5d() -> None:
-    scalar, classical = solve_atom(79), converge_atom(79, local_density, math.inf)
+    scalar, classical = solve_atom(79), converge_atom(79, configuration(79), local_density, math.inf)
     shift = {(new.n, new.l): new.energy - old.energy for new, old in zip(scalar.states, classical.states, strict=True)}
     assert shift[6, 0] < -0.1
     assert shift[5, 2] > 0.05
@@ -104,7 +113,7 @@ def test_interpolation() -> None:
     atom = solve_atom(29)
     np.testing.assert_allclose(atom.potential_at(atom.r[3:-3:50]), atom.v[3:-3:50], rtol=1e-12)
     # cubic interpolation between every second point: the missing points are met to the fourth order of the step
-    rough = AtomSolution(29, atom.r[::2], atom.density[::2], atom.v[::2], (), 0.0, 0.0, 0.0, 0.0)
+    rough = AtomSolution(29, atom.r[::2], atom.density[::2], atom.v[::2], (), atom.shell_densities, 0.0, 0.0, 0.0, 0.0)
     np.testing.assert_allclose(rough.potential_at(atom.r[1:-3:2]), atom.v[1:-3:2], atol=2e-6 * atom.v[0])
     assert atom.potential_at(np.zeros(1))[0] == atom.v[0]
     n = atom.density_at(np.array([0.5, 1.0]))
@@ -118,6 +127,16 @@ def test_configurations() -> None:
     assert configuration(92)[-4:] == ((6, 0, 2), (6, 1, 6), (6, 2, 1), (7, 0, 2))
     for z in range(1, HEAVIEST + 1):
         assert sum(electrons for _, _, electrons in configuration(z)) == z
+
+
+def test_configurations_in_a_metal() -> None:
+    assert metallic_configuration(25)[-2:] == ((3, 2, 6), (4, 0, 1))
+    assert metallic_configuration(46)[-2:] == ((4, 2, 9), (5, 0, 1))
+    assert metallic_configuration(60)[-6:-3] == ((4, 3, 3), (5, 0, 2), (5, 1, 6))
+    for z in (1, 13, 24, 30, 51, 63, 64, 79, 92):
+        assert metallic_configuration(z) == configuration(z)
+    for z in range(1, HEAVIEST + 1):
+        assert sum(electrons for _, _, electrons in metallic_configuration(z)) == z
 
 
 @pytest.mark.parametrize('z', [0, 93, -3, 25.5, math.nan])
