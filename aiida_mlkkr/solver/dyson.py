@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .angular import gaunt, l_of_lm, real_harmonics
+from .bessel import spherical_hankel
+
 ComplexArray = NDArray[np.complex128]
 
 
@@ -21,6 +24,10 @@ class SplitGreenFunction:
     aa: ComplexArray
     ab: ComplexArray
     bb: ComplexArray
+
+    def whole(self) -> ComplexArray:
+        """Return the full matrix."""
+        return np.block([[self.aa, self.ab], [self.ab.T, self.bb]])
 
 
 def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:
@@ -34,6 +41,22 @@ def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[
     g_t = np.einsum('xjk,jkl->xjl', host.reshape(-1, sites, lm), t_host).reshape(host.shape)
     void = np.linalg.solve(np.eye(host.shape[0]) + g_t, host)[np.ix_(kept, kept)]
     return 0.5 * (void + void.T)
+
+
+def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) -> ComplexArray:
+    """Return the structural Green function of free electrons between two sites, shape ((lmax+1)², (lmax+1)²).
+
+    g_LL'(R) = −4πi κ Σ_L'' i^(l−l'+l'') C_LL'L'' h⁺_l''(κR) Y_L''(R̂) (Zeller, in Computational Nanoscience, NIC Series 31,
+    p. 355 (2006)).
+
+    :param vector: R = R_row − R_column, shape (3,) [Bohr]; not zero.
+    :param kappa: κ [1/Bohr].
+    """
+    l_index, l_sum = l_of_lm(lmax), l_of_lm(2 * lmax)
+    hankel = spherical_hankel(kappa * float(np.linalg.norm(vector)), 2 * lmax)[l_sum]
+    phase = 1j ** ((l_index[:, None] - l_index)[:, :, None] + l_sum)
+    waves = hankel * real_harmonics(vector, 2 * lmax)
+    return -4j * np.pi * kappa * np.einsum('abc,c,abc->ab', gaunt(lmax, lmax), waves, phase)
 
 
 def split(void: ComplexArray, border: int) -> SplitGreenFunction:

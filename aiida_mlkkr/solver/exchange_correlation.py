@@ -19,11 +19,11 @@ from .xc import lsda
 
 FloatArray = NDArray[np.float64]
 
-TOLERANCE = 1e-12
-"""Neglected part of the potential, relative, where the anisotropy allows to reach it."""
+TOLERANCE = 1e-10
+"""Size of the first neglected term in the anisotropy; it changes the potential by some 1e-9 Ry."""
 
-HIGHEST_ORDER = 4
-"""Orders in the anisotropy that are integrated exactly at most (JuKKR's 434 directions: 8 for lmax 2)."""
+HIGHEST_ORDER = 8
+"""Orders in the anisotropy that are integrated exactly at most, as in JuKKR's 434 directions for lmax 2."""
 
 LOW_DENSITY = 1000.0
 """The potential is damped by 1 − exp(−1000 · 4πn), as in JuKKR, so that it vanishes smoothly with the density."""

@@ -25,12 +25,18 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 
 from .angular import lm_size
 from .config import FULL_POTENTIAL, KkrimpConfig
-from .dyson import SplitGreenFunction, split, void_green_function
+from .dyson import SplitGreenFunction, free_green_function, split, void_green_function
 from .electrostatics import madelung_matrices
 from .errors import InconsistentInputError, UnsupportedSettingError
 from .scattering import Contour
 
 FloatArray = NDArray[np.float64]
+
+FAR_BELOW_THE_BANDS = 1.5
+"""Im κ times the distance of neighbours from which on the host hardly reflects (contour of Cu: 3.4)."""
+
+DIFFERENCE_FROM_FREE_ELECTRONS = 0.25
+"""Largest relative difference that is believed; 0.014 in Cu, 0.017 in Ag, 0.54 and more for files of the other host."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,15 @@ def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
     kept = ~atoms.removed
     lmax = atoms.lmax[kept]
     offsets = np.concatenate([[0], np.cumsum((lmax + 1) ** 2)])
+    contour = Contour(green.energies, weights, 1 / SPEED_OF_LIGHT**2 if config.relativistic else 0.0)
+    void = _void(atoms, green, t_host, offsets, config.nspin)
+    check_geometry(void[0], contour, atoms.positions[kept] * reference.alat, lmax, offsets)
     coupling = madelung_matrices(atoms.positions[kept], reference.alat, 2 * int(lmax.max()))
     return ImpurityProblem(
-        contour=Contour(green.energies, weights, 1 / SPEED_OF_LIGHT**2 if config.relativistic else 0.0),
+        contour=contour,
         z=atoms.z[kept],
         lmax=lmax,
-        void=_void(atoms, green, t_host, offsets, config.nspin),
+        void=void,
         offsets=offsets,
         coupling=coupling,
         host_coefficients=_host_coefficients(atoms, reference, moments, 2 * int(lmax.max())),
@@ -137,8 +146,10 @@ def _void(
         [site * lm + np.arange(lm_size(atoms.lmax[site])) for site in range(atoms.natom) if not atoms.removed[site]]
     )
     border = int(offsets[(offsets.size - 1) // 2])
-    result = []
+    result: list[tuple[SplitGreenFunction, ...]] = []
     for spin in range(min(nspin, green.nspin)):
+        if spin == 1 and _same_for_both_spins(green, t_host):
+            return (result[0], result[0])
         of_spin = []
         for energy in range(green.energies.size):
             t = np.where(atoms.virtual[:, None, None], 0.0, t_host.values[:, spin, energy])
@@ -146,6 +157,11 @@ def _void(
             of_spin.append(split(void_green_function(host, t, kept), border))
         result.append(tuple(of_spin))
     return tuple(result)
+
+
+def _same_for_both_spins(green: HostGreen, t_host: TMatrix) -> bool:
+    """Whether the host is non-magnetic, so that G_void need not be kept twice."""
+    return np.array_equal(green.values[0], green.values[1]) and np.array_equal(t_host.values[:, 0], t_host.values[:, 1])
 
 
 def _host_coefficients(
@@ -194,6 +210,16 @@ def check_host(
     """
     if green.korbit or t_host.korbit:
         raise UnsupportedSettingError('A host with spin-orbit coupling', 'it covers scalar-relativistic hosts only')
+    serials = {
+        'kkrflex_atominfo': atoms.serial,
+        'kkrflex_tmat': t_host.serial,
+        'kkrflex_intercell_ref': reference.serial,
+        'kkrflex_intercell_cmoms': moments.serial,
+    }
+    runs = {name: text.split('serial:')[1].split(';')[0].strip() for name, text in serials.items() if 'serial:' in text}
+    if len(set(runs.values())) > 1:
+        listed = ', '.join(f'{name}: {run}' for name, run in runs.items())
+        raise InconsistentInputError(f'the files of the host were written by different calculations ({listed})')
     sizes = {
         'kkrflex_atominfo': atoms.natom,
         'kkrflex_green': green.natom,
@@ -216,6 +242,45 @@ def check_host(
             raise InconsistentInputError(
                 f'kkrflex_intercell_{name} has {array.shape[1]} (l, m) per site, lmax {atoms.lmax.max()} needs {lmpot}'
             )
+
+
+def check_geometry(
+    void: tuple[SplitGreenFunction, ...],
+    contour: Contour,
+    positions: FloatArray,
+    lmax: NDArray[np.int64],
+    offsets: NDArray[np.intp],
+) -> None:
+    """Check that the Green function belongs to these positions.
+
+    Far below the bands G_void between neighbours is that of free electrons but for a few per cent, as what leaves the
+    cluster hardly comes back.
+
+    :param positions: shape (n, 3) [Bohr].
+    :raises InconsistentInputError: if it is not.
+    """
+    energy = int(np.argmin(contour.energies.real))
+    kappa = complex(contour.kappa[energy])
+    g_void = void[energy].whole()
+    distances = np.linalg.norm(positions[:, None] - positions, axis=-1) + np.diag(np.full(len(positions), np.inf))
+    nearest = distances.argmin(axis=1)
+    if kappa.imag * distances.min(initial=np.inf) < FAR_BELOW_THE_BANDS or len(positions) == 1:
+        return
+    difference, size = 0.0, 0.0
+    for site, other in enumerate(nearest):
+        free = free_green_function(positions[site] - positions[other], kappa, int(lmax[[site, other]].max()))
+        rows, columns = slice(*offsets[site : site + 2]), slice(*offsets[other : other + 2])
+        block = g_void[rows, columns]
+        free = free[: block.shape[0], : block.shape[1]]
+        difference += float(np.linalg.norm(block - free) ** 2)
+        size += float(np.linalg.norm(free) ** 2)
+    if difference > DIFFERENCE_FROM_FREE_ELECTRONS**2 * size:
+        raise InconsistentInputError(
+            'kkrflex_green does not belong to the positions in kkrflex_atominfo, the lattice constant in '
+            'kkrflex_intercell_ref and the t matrices in kkrflex_tmat: at the lowest energy the Green function between '
+            f'neighbours differs by {np.sqrt(difference / size):.0%} from that of free electrons (a few per cent are '
+            'usual); take all kkrflex files from one write-out of the host'
+        )
 
 
 def check_impurity_against_host(
