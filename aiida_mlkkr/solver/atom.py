@@ -57,7 +57,7 @@ _START = 7
 
 
 #: Shells of an atom: (n, l, number of electrons) each.
-Shells = tuple[tuple[int, int, int], ...]
+Shells = tuple[tuple[int, int, float], ...]
 
 #: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential, each (n,) in Ry.
 Functional = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -153,7 +153,7 @@ def configuration(z: int) -> Shells:
 
     :raises AtomError: z is not an element from 1 to 92
     """
-    filled = shells(check_element(z))
+    filled: dict[tuple[int, int], float] = {**shells(check_element(z))}
     if z in _MOVED:
         source, target, number = _MOVED[z]
         filled[source] -= number
@@ -164,7 +164,8 @@ def configuration(z: int) -> Shells:
 def metallic_configuration(z: int) -> Shells:
     """Configuration close to that of the atom in a metal, ordered by n, then l.
 
-    A transition metal has about one s electron there, and a lanthanide, Eu and Yb excepted, three electrons outside of 4f.
+    A transition metal has about one s electron there, those of the groups 8 to 10 rather 0.6 (d bands hold 9.4 electrons
+    in Ni, for example), and a lanthanide, Eu and Yb excepted, three electrons outside of 4f.
 
     :raises AtomError: z is not an element from 1 to 92
     """
@@ -173,7 +174,7 @@ def metallic_configuration(z: int) -> Shells:
         top = max(n for n, _ in shells(z))
         s, d = (top, 0), (top - 1, 2)
         valence = filled.get(s, 0) + filled[d]
-        filled[d] = min(valence - 1, 10)
+        filled[d] = min(valence - (0.6 if 8 <= valence <= 10 else 1), 10)
         filled[s] = valence - filled[d]
     elif 57 < z < 71 and z not in _DIVALENT_LANTHANIDES and (5, 2) not in filled:
         filled[4, 3] -= 1
@@ -181,7 +182,7 @@ def metallic_configuration(z: int) -> Shells:
     return _ordered(filled)
 
 
-def _ordered(filled: dict[tuple[int, int], int]) -> Shells:
+def _ordered(filled: dict[tuple[int, int], float]) -> Shells:
     return tuple((n, angular, electrons) for (n, angular), electrons in sorted(filled.items()) if electrons)
 
 
@@ -449,7 +450,7 @@ def converge_atom(
     )
 
 
-def _name(shell: tuple[int, int, int]) -> str:
+def _name(shell: tuple[int, int, float]) -> str:
     return f'{shell[0]}{L_LETTERS[shell[1]]}'
 
 

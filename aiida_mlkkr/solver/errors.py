@@ -17,3 +17,7 @@ class UnsupportedSettingError(SolverError):
 
 class InconsistentInputError(SolverError):
     """Input files that do not belong together."""
+
+
+class ScfBreakdownError(SolverError):
+    """The iterations led to something that is not a potential any more."""

@@ -5,18 +5,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiida_mlkkr import __version__
-from aiida_mlkkr.kkr.errors import KkrFileError
+import numpy as np
 
+from aiida_mlkkr import __version__
+from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
+from aiida_mlkkr.kkr.potential import read_potential, write_potential
+
+from .atom import AtomError, solve_atom
 from .config import read_config
 from .core import CoreStateError
-from .errors import SolverError
+from .errors import InconsistentInputError, ScfBreakdownError, SolverError
 from .output import OutputFiles
 from .problem import read_problem
 from .scf import iterate
+from .start import standard_start
 
 EXIT_REFUSED = 2
-EXIT_FAILED = 3
+"""Exit status when the input is refused: nothing was computed."""
+
+EXIT_BROKEN_DOWN = 3
+"""Exit status when the iterations break down: ``out_potential`` holds the last potential."""
 
 
 def run(directory: Path) -> bool:
@@ -25,6 +35,7 @@ def run(directory: Path) -> bool:
     :raises KkrFileError: if an input file is missing or damaged.
     :raises SolverError: if the input is inconsistent or unsupported, or the iterations break down; the last potential
         that was found stays in ``out_potential``.
+    :raises CoreStateError: if a core state cannot be found.
     """
     config = read_config(directory / 'config.cfg')
     problem = read_problem(directory, config)
@@ -41,23 +52,75 @@ def run(directory: Path) -> bool:
     return converged
 
 
+def write_start(directory: Path, host_potential: Path, moments: Sequence[float], nspin: int, output: Path) -> None:
+    """Write the standard start potential of the cluster that the kkrflex files in ``directory`` describe.
+
+    :param moments: spin moments to start with, µB, site by site; sites beyond the list have none.
+    :raises KkrFileError: if a file is missing or damaged.
+    :raises InconsistentInputError: if the host potential or the moments do not fit the cluster.
+    """
+    for path in (directory / 'kkrflex_atominfo', directory / 'kkrflex_green', host_potential):
+        if not path.is_file():
+            raise KkrFileError(f'{path} is missing')
+    atoms = read_atominfo(directory / 'kkrflex_atominfo')
+    z = atoms.z[~atoms.removed]
+    if len(moments) > z.size:
+        raise InconsistentInputError(f'{len(moments)} start moments for {z.size} sites')
+    contour_bottom = float(read_green(directory / 'kkrflex_green').energies.real.min())
+    padded = np.zeros(z.size)
+    padded[: len(moments)] = moments
+    start = standard_start(z, read_potential(host_potential), contour_bottom, padded, nspin)
+    write_potential(start, output)
+
+
+def print_atom(element: str) -> None:
+    """Print the self-consistent free atom of an element symbol or nuclear charge.
+
+    :raises AtomError: if there is no such element from H to U.
+    """
+    if element.capitalize() in SYMBOLS:
+        z = SYMBOLS.index(element.capitalize())
+    elif element.isdigit():
+        z = int(element)
+    else:
+        raise AtomError(f'{element} is neither an element symbol nor a nuclear charge')
+    atom = solve_atom(z)
+    print(f'{atom.symbol} (Z = {z}), scalar-relativistic, LDA (Vosko-Wilk-Nusair)')
+    for state in atom.states:
+        print(f'  {state.n}{"spdf"[state.l]}  {state.occupation:5.2f} electrons  {state.energy:18.8f} Ry')
+    print(f'total energy {atom.total_energy:.8f} Ry')
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='mlkkr-kkrimp',
-        description="KKR impurity self-consistency in the atomic-sphere approximation: reads and writes KKRimp's files in "
-        'the current directory. See the documentation of aiida-mlkkr for what it covers.',
+        description="KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads KKRimp's "
+        'input files in the current directory and writes its output files there.',
     )
     parser.add_argument('--version', action='version', version=f'mlkkr-kkrimp {__version__}')
+    commands = parser.add_subparsers(dest='command')
+    start = commands.add_parser('start', help='write the standard start potential of the cluster in this directory')
+    start.add_argument('host_potential', type=Path, help='potential of the host, such as out_potential of its write-out')
+    start.add_argument('--moments', type=float, nargs='*', default=[], help='start moments in µB, first site first')
+    start.add_argument('--nspin', type=int, choices=(1, 2), default=2)
+    start.add_argument('--output', type=Path, default=Path('potential'))
+    atom = commands.add_parser('atom', help='print the self-consistent free atom of an element')
+    atom.add_argument('element', help='symbol or nuclear charge, H to U')
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run in the current directory. Exit status: 0 done, 2 input refused, 3 the iterations broke down."""
-    _parser().parse_args(arguments)
+    """Run the program. Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down."""
+    options = _parser().parse_args(arguments)
     try:
-        run(Path.cwd())
-    except (KkrFileError, SolverError, CoreStateError) as error:
-        status = EXIT_REFUSED if isinstance(error, (KkrFileError, SolverError)) else EXIT_FAILED
+        if options.command == 'start':
+            write_start(Path.cwd(), options.host_potential, options.moments, options.nspin, options.output)
+        elif options.command == 'atom':
+            print_atom(options.element)
+        else:
+            run(Path.cwd())
+    except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
         print(f'mlkkr-kkrimp: error: {error}', file=sys.stderr)
-        sys.stdout.flush()
-        raise SystemExit(status) from None
+        raise SystemExit(
+            EXIT_BROKEN_DOWN if isinstance(error, (ScfBreakdownError, CoreStateError)) else EXIT_REFUSED
+        ) from None

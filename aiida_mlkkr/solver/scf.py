@@ -14,6 +14,7 @@ from .core import CoreSolution, solve_core
 from .density import ValenceDensity, valence_density
 from .dyson import onsite_blocks
 from .electrostatics import add_intercell, coulomb_energy, intracell_potential
+from .errors import ScfBreakdownError
 from .exchange_correlation import exchange_correlation
 from .mixing import PotentialError, Potentials, QuasiNewton, mix_simply, potential_error
 from .problem import ImpurityProblem
@@ -115,6 +116,12 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
         sites = new_sites(problem, config, potentials, densities, cores)
         new = [site.potential for site in sites]
         error = potential_error(new, potentials, problem.meshes)
+        if not np.isfinite(error.largest):
+            raise ScfBreakdownError(
+                f'iteration {number}: the potential is not a number any more; the start potential or the mixing led the '
+                'iterations astray. Reduce MIXFAC, use simple mixing for the first iterations (NSIMPLEMIXFIRST), or begin '
+                'from another start potential'
+            )
         mixed = mix_simply(new, potentials, config.mixfac, config.fcm)
         if accelerate is not None and number > config.nsimplemixfirst:
             mixed = accelerate(mixed, potentials, problem.meshes)
