@@ -5,7 +5,7 @@ truncated files, NaN, fields that overflowed (``****``) and several runs appende
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -174,11 +174,12 @@ def is_stagnating(error: Floats) -> bool:
     return bool(np.nanmin(last) > (1.0 - STAGNATION_GAIN) * np.nanmin(before))
 
 
-def read_history(log: str, stdout: str = '') -> ScfHistory:
+def read_history(log: str, stdout: str = '', timing: str = '') -> ScfHistory:
     """The last run recorded in KKRimp's log (text of ``out_log.000.txt``) and standard output (of ``out_kkrimp``).
 
     The log is preferred; from the standard output come the message on convergence, and the iterations if it holds
-    more complete ones than the log. Lines that cannot be understood are passed over: any text has a history, in the
+    more complete ones than the log. The timings (``out_timing.000.txt``) tell whether the run came to its end, as do
+    the last lines of both other files. Lines that cannot be understood are passed over: any text has a history, in the
     worst case an empty one.
     """
     runs = _read_runs(log)
@@ -224,7 +225,7 @@ def read_history(log: str, stdout: str = '') -> ScfHistory:
         weights=contour[:, 2] + 1j * contour[:, 3],
         iterations_started=started,
         stopped_by_criterion=terminal.stopped_by_criterion or run.stopped_by_criterion,
-        complete=run.complete,
+        complete=run.complete or terminal.complete or 'Total running time' in timing,
         step=run.step,
         inside_step=run.inside_step,
         runs_in_file=len(runs),
@@ -293,12 +294,35 @@ class _Run:
 
 _MAX_SITES: Final = 10_000
 
+
+class _Lines:
+    """Lines of a text, with one step back for a reader that has gone too far."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+        self._next = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self._lines[self._next]
+        except IndexError:
+            raise StopIteration from None
+        self._next += 1
+        return line
+
+    def back(self) -> None:
+        self._next -= 1
+
+
 # Lines that come by the thousand and say nothing are dropped before the search.
 _NOISE: Final = (' call ', ' end ', ' proc ', ' cutting ', ' entering ', ' exited ', ' spinorbit ', ' - state')
 
 _KEY: Final = re.compile(
     r'Iteration Number|average rms-error|rms-error for atom|charge in wigner seitz|charge in WS-cell'
-    r'|spin magnetic moment =|nuclear charge|TOTAL ENERGY|>>>>>>>>|<<<<<<<<|l-decomposed valence|v\+ - v- ='
+    r'|spin magnetic moment =|nuclear charge|TOTAL ENERGY|>>>>>>>>|<<<<<<<<|^ *ATOM +Ne|v\+ - v- ='
     r'|energies and weights are|Spin orbit coupling used|NATOM is|TESTFLAG|RUNFLAG|stop signal'
     r'|SCF ITERATION CONVERGED|# serial:|Version:|Deleting file kkrflex_greennew'
     r'|^ *(?:INS|KVREL|NSPIN|IMIX|MIXFAC|FCM|QBOUND|SCFSTEPS) *='
@@ -309,13 +333,16 @@ _RMS_SITE: Final = re.compile(r'v\+ \+ v- =\s*(\S+)(?:.*?v\+ - v- =\s*(\S+))?')
 _AVERAGE: Final = re.compile(r'ITERATION\s*(\d+|\*+).*?v\+ \+ v- =\s*(\S+)')
 _CELL: Final = re.compile(r'charge in WS-cell =\s*(\S+?)\s*spin moment =\s*(\S+)')
 _L_ROW: Final = re.compile(r'^\s*(\d+|\*+)?\s*([spdfghi]) =(.*)$')
+# what stands between the rows: rules, sums, and the part outside of the muffin-tin sphere
+_L_RULE: Final = re.compile(r'^\s*(?:[=-]+|TOT.*|ns .*|[-+.\d]+|)\s*$')
+_FLAGS: Final = re.compile(r'(?:TESTFLAG|RUNFLAG)S?\s*=?(.*)')
 _MARK: Final = re.compile(r'(>>>>>>>>+|<<<<<<<<+)\s*(.*?)\s*[<> ]*$')
 
 
 def _read_runs(text: str) -> list[_Run]:
     """All runs of a text; at least one, which may be empty."""
     runs = [_Run()]
-    lines = iter(text.splitlines())
+    lines = _Lines(text)
     search = _KEY.search
     for line in lines:
         if line.startswith(_NOISE):
@@ -339,7 +366,10 @@ def _read_runs(text: str) -> list[_Run]:
                 runs.append(run)
             continue
         run.begun = True
-        _HANDLERS.get(key, _read_setting)(run, line, lines)
+        handler = _HANDLERS.get(key)
+        if handler is None:
+            handler = _read_l_charges if key.endswith('Ne') else _read_setting
+        handler(run, line, lines)
     for run in runs:
         run.records = [record for record in run.records if not _incomplete(record)]
     return runs
@@ -365,13 +395,13 @@ def _mark(run: _Run, line: str) -> str:
     return name
 
 
-def _read_setting(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_setting(run: _Run, line: str, lines: _Lines) -> None:
     match = _SETTING.match(line)
     if match:
         run.settings.setdefault(match[1].lower(), _number(match[2]))
 
 
-def _start_iteration(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _start_iteration(run: _Run, line: str, lines: _Lines) -> None:
     run.iterations_started += 1
     # a negative number marks an iteration whose average error is still to come
     run.records.append(_Iteration(-1))
@@ -384,7 +414,7 @@ def _current(run: _Run) -> _Iteration:
     return run.records[-1]
 
 
-def _read_average(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_average(run: _Run, line: str, lines: _Lines) -> None:
     match = _AVERAGE.search(line)
     if match is None:
         return
@@ -393,18 +423,18 @@ def _read_average(run: _Run, line: str, lines: Iterable[str]) -> None:
     record.rms_charge = _number(match[2])
 
 
-def _read_average_spin(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_average_spin(run: _Run, line: str, lines: _Lines) -> None:
     if run.records:
         run.records[-1].rms_spin = _last_number(line)
 
 
-def _read_energy(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_energy(run: _Run, line: str, lines: _Lines) -> None:
     # printed after the average error, which completes an iteration
     if run.records:
         run.records[-1].total_energy = _last_number(line.replace(':', ' '))
 
 
-def _read_site_error(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_site_error(run: _Run, line: str, lines: _Lines) -> None:
     match = _RMS_SITE.search(line)
     if match:
         record = _current(run)
@@ -412,11 +442,11 @@ def _read_site_error(run: _Run, line: str, lines: Iterable[str]) -> None:
         record.rms_spin_site.append(_number(match[2]) if match[2] else np.nan)
 
 
-def _read_charge(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_charge(run: _Run, line: str, lines: _Lines) -> None:
     _current(run).charge.append(_last_number(line))
 
 
-def _read_cell(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_cell(run: _Run, line: str, lines: _Lines) -> None:
     match = _CELL.search(line)
     if match:
         record = _current(run)
@@ -424,11 +454,11 @@ def _read_cell(run: _Run, line: str, lines: Iterable[str]) -> None:
         record.spin_moment.append(_number(match[2]))
 
 
-def _read_moment(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_moment(run: _Run, line: str, lines: _Lines) -> None:
     _current(run).spin_moment.append(_last_number(line))
 
 
-def _read_core(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_core(run: _Run, line: str, lines: _Lines) -> None:
     match = _NUCLEAR.search(line)
     if match:
         record = _current(run)
@@ -436,28 +466,24 @@ def _read_core(run: _Run, line: str, lines: Iterable[str]) -> None:
         record.core_charge.append(_number(match[2]))
 
 
-def _read_l_charges(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_l_charges(run: _Run, line: str, lines: _Lines) -> None:
     """The table of valence charges: rows of (down, up, moment), or of one number without spin polarisation."""
     record = _current(run)
     nspin = int(run.settings.get('nspin', 2))
-    headings = 0
     for row in lines:
-        if row.startswith('####'):
-            headings += 1
-            if headings == 2:
-                return
-            continue
         match = _L_ROW.match(row)
         if match is None:
-            continue
+            if _L_RULE.match(row):
+                continue
+            lines.back()
+            return
         if match[2] == 's':
             record.l_charge.append([])
         if record.l_charge:
-            numbers = [_number(token) for token in match[3].split()[:nspin]]
-            record.l_charge[-1].append(numbers)
+            record.l_charge[-1].append([_number(token) for token in match[3].split()[:nspin]])
 
 
-def _read_contour(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_contour(run: _Run, line: str, lines: _Lines) -> None:
     run.contour = []
     for count, row in enumerate(lines):
         tokens = row.split()
@@ -467,37 +493,44 @@ def _read_contour(run: _Run, line: str, lines: Iterable[str]) -> None:
             return
 
 
-def _read_natom(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_natom(run: _Run, line: str, lines: _Lines) -> None:
     run.settings.setdefault('natom', _last_number(line))
 
 
-def _read_spin_orbit(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_spin_orbit(run: _Run, line: str, lines: _Lines) -> None:
     run.settings.setdefault('spin_orbit', _last_number(line))
 
 
-def _read_flags(into: Callable[[_Run], list[str]]) -> Callable[[_Run, str, Iterable[str]], None]:
-    def read(run: _Run, line: str, lines: Iterable[str]) -> None:
-        headings = 0
-        for row in lines:
+def _read_flags(into: Callable[[_Run], list[str]]) -> Callable[[_Run, str, _Lines], None]:
+    """Flags stand on the line itself, or, with JuKKR, below it between two rules of ``#``."""
+
+    def read(run: _Run, line: str, lines: _Lines) -> None:
+        match = _FLAGS.search(line)
+        flags = match[1].split() if match else []
+        rules = 0
+        for row in () if flags else lines:
             if row.strip().startswith('####'):
-                headings += 1
-                if headings == 2:
-                    return
-            elif headings == 1:
-                into(run).extend(row.split())
+                rules += 1
+            if rules == 0:
+                lines.back()
+            if rules != 1:
+                break
+            if not row.strip().startswith('####'):
+                flags += row.split()
+        into(run).extend(flags)
 
     return read
 
 
-def _read_stop(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_stop(run: _Run, line: str, lines: _Lines) -> None:
     run.stopped_by_criterion = True
 
 
-def _read_end(run: _Run, line: str, lines: Iterable[str]) -> None:
+def _read_end(run: _Run, line: str, lines: _Lines) -> None:
     run.complete = True
 
 
-_HANDLERS: Final[dict[str, Callable[[_Run, str, Iterable[str]], None]]] = {
+_HANDLERS: Final[dict[str, Callable[[_Run, str, _Lines], None]]] = {
     'Iteration Number': _start_iteration,
     'average rms-error': _read_average,
     'v+ - v- =': _read_average_spin,
@@ -507,7 +540,6 @@ _HANDLERS: Final[dict[str, Callable[[_Run, str, Iterable[str]], None]]] = {
     'spin magnetic moment =': _read_moment,
     'nuclear charge': _read_core,
     'TOTAL ENERGY': _read_energy,
-    'l-decomposed valence': _read_l_charges,
     'energies and weights are': _read_contour,
     'NATOM is': _read_natom,
     'Spin orbit coupling used': _read_spin_orbit,

@@ -361,7 +361,7 @@ def _neutrality(result: ClusterResult) -> Problem | None:
         'cluster_charge',
         f'the cluster of {natom} sites holds {abs(excess):.2f} electrons {"more" if excess > 0 else "fewer"} than '
         f'{reference}; screening leaves {limit:g} at most',
-        _RETRY + ' If the charge stays the same, use a larger cluster.',
+        _RETRY,
     )
 
 
@@ -417,7 +417,7 @@ def _occupations(result: ClusterResult) -> Problem | None:
                         f'{value:.2f} electrons; between 0 and {capacity} are possible'
                     )
                     findings.append((excess, text))
-    return _worst('occupation', findings, _RETRY + ' Check the energy contour of the host as well.')
+    return _worst('occupation', findings, _RETRY)
 
 
 def _core_charges(result: ClusterResult) -> Problem | None:
@@ -433,7 +433,7 @@ def _core_charges(result: ClusterResult) -> Problem | None:
                 'core electrons in its cell: a core state is lost, or not bound to the atom'
             )
             findings.append((abs(missing), text))
-    return _worst('core_charge', findings, f'{_CORE_RETRY} {_RETRY}')
+    return _worst('core_charge', findings, _CORE_RETRY)
 
 
 def _core_in_contour(result: ClusterResult) -> Problem | None:

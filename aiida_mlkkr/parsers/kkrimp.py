@@ -1,0 +1,127 @@
+"""The tolerant parser of KKRimp calculations, by JuKKR or by the embedded solver."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from pathlib import Path
+
+import numpy as np
+from aiida.common.exceptions import NotExistent
+from aiida.engine import ExitCode
+from aiida.orm import CalcJobNode, Dict, FolderData
+from aiida.parsers import Parser
+
+from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_intercell_cmoms
+from aiida_mlkkr.kkr.outcome import Outcome, Verdict, judge
+from aiida_mlkkr.kkr.run import (
+    BAND_ENERGIES,
+    CONFIG,
+    LOG,
+    ORBITAL_MOMENTS,
+    POTENTIAL,
+    SINGLE_PARTICLE_ENERGIES,
+    SPIN_MOMENTS,
+    STDERR,
+    STDOUT,
+    TIMING,
+    read_run,
+)
+from aiida_mlkkr.kkr.sanity import HostReference
+from aiida_mlkkr.parsers.results import output_parameters
+
+SCHEDULER_STATUS = range(100, 200)
+"""Exit statuses by which a scheduler's plugin says why it ended a job: out of walltime, out of memory …"""
+
+_FILES_READ = frozenset(
+    {STDOUT, LOG, POTENTIAL, TIMING, BAND_ENERGIES, SINGLE_PARTICLE_ENERGIES, SPIN_MOMENTS, ORBITAL_MOMENTS, CONFIG}
+    | {'kkrflex_atominfo', 'kkrflex_llyfac', 'kkrflex_angle'}
+)
+_MAX_BYTES = 200_000_000
+
+
+class TolerantKkrimpParser(Parser):
+    """Parse a ``KkrimpCalculation`` whatever has become of it.
+
+    Chosen by ``metadata.options.parser_name = 'mlkkr.kkrimp'``. It never excepts, attaches ``output_parameters`` with
+    all that could be read, in the layout of aiida-kkr, and returns an exit code that names how the run ended, see
+    :class:`aiida_mlkkr.kkr.outcome.Outcome`. An exit code of the scheduler is kept.
+    """
+
+    def parse(self, **kwargs: object) -> ExitCode | None:
+        """Parse the retrieved files; return the exit code, or None to keep the scheduler's."""
+        try:
+            verdict = self._parse()
+        except Exception as error:
+            self.logger.error(traceback.format_exc())
+            message = f'{type(error).__name__}: {error}'
+            verdict = Verdict(Outcome.PARSER_FAILED, f'the parser mlkkr.kkrimp failed, please report it: {message}')
+        status = self.node.exit_status
+        if status is not None and status in SCHEDULER_STATUS:
+            return None
+        return ExitCode(int(verdict.outcome), verdict.message or None)
+
+    def _parse(self) -> Verdict:
+        try:
+            retrieved = self.retrieved
+        except NotExistent:
+            return Verdict(Outcome.NO_RETRIEVED_FOLDER, 'the calculation has no retrieved files')
+        files = _texts(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
+        host_calculation = _host_calculation(self.node)
+        density_of_states = _is_density_of_states(host_calculation)
+        run = read_run(files, _host_reference(files, host_calculation))
+        verdict = judge(run, density_of_states)
+        self.out('output_parameters', Dict(output_parameters(run, verdict, density_of_states)))
+        return verdict
+
+
+def _texts(folder: FolderData, stderr: str) -> dict[str, str]:
+    """Texts of the files at the top of a folder; a byte that is not ASCII becomes a replacement character."""
+    files = {}
+    for name in folder.base.repository.list_object_names():
+        if name not in _FILES_READ and name != stderr:
+            continue
+        try:
+            with folder.base.repository.open(name, 'rb') as stream:
+                content = stream.read(_MAX_BYTES)
+        except (OSError, TypeError):
+            continue
+        files[STDERR if name == stderr else name] = content.decode('ascii', errors='replace')
+    return files
+
+
+def _host_calculation(node: CalcJobNode) -> CalcJobNode | None:
+    """The calculation that wrote the host's Green function."""
+    try:
+        creator = node.inputs.host_Greenfunction_folder.creator
+    except (NotExistent, AttributeError):
+        return None
+    return creator if isinstance(creator, CalcJobNode) else None
+
+
+def _is_density_of_states(host: CalcJobNode | None) -> bool:
+    """Whether the host's contour is one for densities of states: NPOL=0, as aiida-kkr asks."""
+    try:
+        return host is not None and host.inputs.parameters.get_dict().get('NPOL', 1) == 0
+    except (NotExistent, AttributeError):
+        return False
+
+
+def _host_reference(files: dict[str, str], host: CalcJobNode | None) -> HostReference | None:
+    """Charges of the host on the sites of the cluster; None where the write-out was not retrieved or does not fit."""
+    try:
+        if host is None:
+            return None
+        moments_text = host.outputs.retrieved.base.repository.get_object_content('kkrflex_intercell_cmoms', 'r')
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, 'kkrflex_intercell_cmoms')
+            path.write_text(moments_text, encoding='utf-8')
+            moments = read_intercell_cmoms(path)
+            path = Path(folder, 'kkrflex_atominfo')
+            path.write_text(files.get('kkrflex_atominfo', ''), encoding='utf-8')
+            removed = read_atominfo(path).removed
+    except (NotExistent, AttributeError, OSError, ValueError):
+        return None
+    if len(removed) != len(moments.z_host):
+        return None
+    return HostReference(moments.z_host, moments.moments[:, 0] * np.sqrt(4.0 * np.pi), ~removed)
