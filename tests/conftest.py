@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from aiida.manage.configuration import Config, Profile
     from aiida.orm import Computer, InstalledCode, ProcessNode
 
+# aiida-core allows 2 s, too little on a busy machine.
+DAEMON_SECONDS = 60
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -152,8 +155,8 @@ def submit_to_daemon(
 
     with aiida_profile_factory(aiida_config, broker_backend='core.zeromq', **aiida_storage()) as profile:
         client = get_daemon_client(profile.name)
-        client.start_daemon()
+        client.start_daemon(timeout=DAEMON_SECONDS)
         try:
             yield submit_and_wait
         finally:
-            client.stop_daemon(wait=True)
+            client.stop_daemon(wait=True, timeout=DAEMON_SECONDS)
