@@ -1,7 +1,7 @@
 """Real spherical harmonics, their Gaunt coefficients and quadratures on the unit sphere, in JuKKR's convention.
 
-Index L = l² + l + m (0-based); Y_lm is real, without the Condon-Shortley phase, proportional to cos(mφ) for m ≥ 0 and to
-sin(|m|φ) for m < 0, and normalised to one on the sphere.
+Index L = l² + l + m (0-based); Y_lm is real, without the Condon-Shortley phase, proportional to cos(mφ) for m ≥ 0 and
+to sin(|m|φ) for m < 0, and normalised to one on the sphere.
 """
 
 from functools import lru_cache
@@ -37,7 +37,7 @@ def real_harmonics(directions: FloatArray, lmax: int) -> FloatArray:
     values = np.empty((*x.shape, lm_size(lmax)))
     for m in range(lmax + 1):
         legendre_below, legendre = np.zeros_like(z), np.full_like(z, factorial(2 * m) / (2**m * factorial(m)))
-        for l in range(m, lmax + 1):  # noqa: E741
+        for l in range(m, lmax + 1):
             if l > m:
                 legendre_below, legendre = (
                     legendre,
@@ -54,7 +54,7 @@ def real_harmonics(directions: FloatArray, lmax: int) -> FloatArray:
 
 
 def product_quadrature(degree: int) -> tuple[FloatArray, FloatArray]:
-    """Return directions (n, 3) and weights (n,) that integrate polynomials up to ``degree`` over the sphere (sum 4π)."""
+    """Return directions (n, 3) and weights (n,) that integrate polynomials up to ``degree`` over the sphere."""
     cos_theta, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
     phi = 2 * pi * np.arange(degree + 1) / (degree + 1)
     sin_theta = np.sqrt(1 - cos_theta**2)
@@ -82,7 +82,7 @@ def gaunt(lmax_left: int, lmax_right: int) -> FloatArray:
     coefficients = np.einsum('p,pa,pb,pc->abc', weights, left, right, harmonics, optimize=True)
     coefficients[np.abs(coefficients) < 1e-12] = 0.0  # rounding of coefficients that vanish by symmetry
     coefficients.setflags(write=False)
-    return coefficients
+    return np.asarray(coefficients, dtype=np.float64)
 
 
 def double_factorial(n: int) -> int:

@@ -32,7 +32,7 @@ WITHOUT_EFFECT = {
     'USE_E_SYMM_BDG': 'superconductors',
     'WAVEFUNC_RECALC_THRESHHOLD': 'memory of the Chebyshev solver',
 }
-"""Keys that JuKKR reads without using them in a collinear calculation in the atomic-sphere approximation, and for what."""
+"""Keys that JuKKR reads, but does not use in a collinear calculation in the atomic-sphere approximation."""
 
 REFUSED_IF_SET = {
     'CALCFORCE': FULL_POTENTIAL,
@@ -137,7 +137,9 @@ def read_config(path: Path) -> KkrimpConfig:
             reason = 'it has no value' if isinstance(error, IndexError) else str(error)
             raise KkrFileError(f'{path.name}, line {number}: value of {key}: {reason}') from error
     if not ins_given:
-        raise UnsupportedSettingError('INS absent from config.cfg, which means full potential (INS= 1),', FULL_POTENTIAL)
+        raise UnsupportedSettingError(
+            'INS absent from config.cfg, which means full potential (INS= 1),', FULL_POTENTIAL
+        )
     return KkrimpConfig(**values)
 
 
@@ -168,7 +170,9 @@ def _interpret(key: str, words: list[str]) -> dict[str, Any]:
         return {}
     if key == 'KVREL':
         if int(words[0]) not in (0, 1):
-            raise UnsupportedSettingError(f'KVREL= {words[0]}', 'it solves the scalar-relativistic equations (KVREL= 1)')
+            raise UnsupportedSettingError(
+                f'KVREL= {words[0]}', 'it solves the scalar-relativistic equations (KVREL= 1)'
+            )
         return {'relativistic': int(words[0]) == 1}
     if key == 'XC':
         if words[0] not in XC_KINDS:
@@ -182,7 +186,9 @@ def _interpret(key: str, words: list[str]) -> dict[str, Any]:
         return {'hfield': _number(words), 'hfield_iterations': int(words[1])}
     if key == 'HFIELD2':
         if any(_number([word]) for word in words[:2]):
-            raise UnsupportedSettingError('HFIELD2', 'a field for the first 19 sites only is not implemented; use HFIELD')
+            raise UnsupportedSettingError(
+                'HFIELD2', 'a field for the first 19 sites only is not implemented; use HFIELD'
+            )
         return {}
     if key == 'RUNFLAG':
         return {'run_flags': _flags('RUNFLAG', words, RUN_FLAGS)}

@@ -26,8 +26,8 @@ class ValenceDensity:
     """Density of one site and spin.
 
     :param rho: ρ_L(r) r², shape ((2 lmax+1)², n) [1/Bohr].
-    :param dos: complex density of states n_l(E) of ∫dE Im(w n), per l; shape (lmax+1, nE). The local density of states on
-        the contour is −Im n/π [1/Ry].
+    :param dos: complex density of states n_l(E) of ∫dE Im(w n), per l; shape (lmax+1, nE). The local density of states
+        on the contour is −Im n/π [1/Ry].
     """
 
     rho: FloatArray
@@ -54,8 +54,12 @@ def _couplings(lmax: int) -> _Couplings:
     size = lm_size(lmax)
     l_index = l_of_lm(lmax)
     coefficients = gaunt(lmax, lmax)
-    l_left, l_right, begin, target, projection = [], [], [], [], []
-    for l in range(lmax + 1):  # noqa: E741
+    l_left: list[int] = []
+    l_right: list[int] = []
+    begin: list[int] = []
+    target: list[int] = []
+    projection: list[FloatArray] = []
+    for l in range(lmax + 1):
         for l_prime in range(l + 1):
             l_left.append(l)
             l_right.append(l_prime)

@@ -7,6 +7,7 @@ Structural Green functions of real harmonics are symmetric.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,13 @@ class SplitGreenFunction:
 
     def whole(self) -> ComplexArray:
         """Return the full matrix."""
-        return np.block([[self.aa, self.ab], [self.ab.T, self.bb]])
+        whole: ComplexArray = np.block([[self.aa, self.ab], [self.ab.T, self.bb]])
+        return whole
+
+
+def _solve(matrix: ComplexArray, right: ComplexArray) -> ComplexArray:
+    solution: ComplexArray = np.linalg.solve(matrix, right)
+    return solution
 
 
 def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:
@@ -38,16 +45,16 @@ def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[
     :param kept: the rows (site, L) that the impurity cluster keeps.
     """
     sites, lm, _ = t_host.shape
-    g_t = np.einsum('xjk,jkl->xjl', host.reshape(-1, sites, lm), t_host).reshape(host.shape)
-    void = np.linalg.solve(np.eye(host.shape[0]) + g_t, host)[np.ix_(kept, kept)]
+    g_t: ComplexArray = np.einsum('xjk,jkl->xjl', host.reshape(-1, sites, lm), t_host).reshape(host.shape)
+    void = _solve(np.eye(host.shape[0]) + g_t, host)[np.ix_(kept, kept)]
     return 0.5 * (void + void.T)
 
 
 def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) -> ComplexArray:
     """Return the structural Green function of free electrons between two sites, shape ((lmax+1)², (lmax+1)²).
 
-    g_LL'(R) = −4πi κ Σ_L'' i^(l−l'+l'') C_LL'L'' h⁺_l''(κR) Y_L''(R̂) (Zeller, in Computational Nanoscience, NIC Series 31,
-    p. 355 (2006)).
+    g_LL'(R) = −4πi κ Σ_L'' i^(l−l'+l'') C_LL'L'' h⁺_l''(κR) Y_L''(R̂) (Zeller, in Computational Nanoscience, NIC
+    Series 31, p. 355 (2006)).
 
     :param vector: R = R_row − R_column, shape (3,) [Bohr]; not zero.
     :param kappa: κ [1/Bohr].
@@ -56,7 +63,8 @@ def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) 
     hankel = spherical_hankel(kappa * float(np.linalg.norm(vector)), 2 * lmax)[l_sum]
     phase = 1j ** ((l_index[:, None] - l_index)[:, :, None] + l_sum)
     waves = hankel * real_harmonics(vector, 2 * lmax)
-    return -4j * np.pi * kappa * np.einsum('abc,c,abc->ab', gaunt(lmax, lmax), waves, phase)
+    green: ComplexArray = -4j * np.pi * kappa * np.einsum('abc,c,abc->ab', gaunt(lmax, lmax), waves, phase)
+    return green
 
 
 def split(void: ComplexArray, border: int) -> SplitGreenFunction:
@@ -77,14 +85,14 @@ def onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np
     """
     border = void.aa.shape[0]
     t_a, t_b = t[:border], t[border:]
-    blocks_a = [slice(i, j) for i, j in zip(offsets[:-1], offsets[1:], strict=True) if j <= border]
-    blocks_b = [slice(i - border, j - border) for i, j in zip(offsets[:-1], offsets[1:], strict=True) if i >= border]
+    blocks_a = [slice(i, j) for i, j in pairwise(offsets) if j <= border]
+    blocks_b = [slice(i - border, j - border) for i, j in pairwise(offsets) if i >= border]
     if not blocks_a:
-        g_bb = np.linalg.solve(np.eye(t_b.size) - void.bb * t_b, void.bb)
+        g_bb = _solve(np.eye(t_b.size) - void.bb * t_b, void.bb)
         return [g_bb[b, b] for b in blocks_b]
-    with_a = np.linalg.solve(np.eye(border) - void.aa * t_a, np.hstack([void.aa, void.ab]))
+    with_a = _solve(np.eye(border) - void.aa * t_a, np.hstack([void.aa, void.ab]))
     ab = with_a[:, border:]
     bb = void.bb + (void.ab.T * t_a) @ ab
-    with_b = np.linalg.solve(np.eye(t_b.size) - bb * t_b, np.hstack([bb, ab.T]))
+    with_b = _solve(np.eye(t_b.size) - bb * t_b, np.hstack([bb, ab.T]))
     ab_t, ba = ab * t_b, with_b[:, t_b.size :]
     return [with_a[b, b] + ab_t[b] @ ba[:, b] for b in blocks_a] + [with_b[b, b] for b in blocks_b]

@@ -1,6 +1,7 @@
 """Coulomb potential of the cluster: inside each sphere, and from the other sites and the host.
 
-Densities are ρ_L r²; potentials V_L belong to V(r) = Σ_L V_L Y_L without the nucleus' own −2Z/r; Rydberg units (e² = 2).
+Densities are ρ_L r²; potentials V_L belong to V(r) = Σ_L V_L Y_L without the nucleus' own −2Z/r; Rydberg
+units (e² = 2).
 """
 
 from dataclasses import dataclass
@@ -74,10 +75,14 @@ def madelung_matrices(positions: FloatArray, alat: float, lmax_pot: int) -> tupl
     factor = np.array(
         [
             [
-                32 * pi**2 * double_factorial(2 * (l + m) - 1) / double_factorial(2 * l + 1) / double_factorial(2 * m + 1)
+                32
+                * pi**2
+                * double_factorial(2 * (l + m) - 1)
+                / double_factorial(2 * l + 1)
+                / double_factorial(2 * m + 1)
                 for m in l_index
             ]
-            for l in l_index  # noqa: E741
+            for l in l_index
         ]
     )
     stretched = gaunt(lmax_pot, lmax_pot) * (l_of_lm(2 * lmax_pot) == l_sum[:, :, None])
@@ -88,9 +93,7 @@ def madelung_matrices(positions: FloatArray, alat: float, lmax_pot: int) -> tupl
     vectors = (positions[pairs[0]] - positions[pairs[1]]) * alat
     distances = np.linalg.norm(vectors, axis=1)
     harmonics = real_harmonics(vectors, 2 * lmax_pot)
-    a_matrix[pairs] = (
-        factor * np.tensordot(harmonics, stretched, axes=(1, 2)) / distances[:, None, None] ** (l_sum + 1)
-    )
+    a_matrix[pairs] = factor * np.tensordot(harmonics, stretched, axes=(1, 2)) / distances[:, None, None] ** (l_sum + 1)
     b_matrix[pairs] = -8 * pi / (2 * l_index + 1) * harmonics[:, :size] / distances[:, None] ** (l_index + 1)
     return a_matrix, b_matrix
 

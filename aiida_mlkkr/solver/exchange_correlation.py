@@ -1,8 +1,9 @@
 """Exchange-correlation potential and energy of one sphere from the density's expansion in harmonics.
 
-The local functional is evaluated on the directions of a quadrature with the full density of each radius, and its spherical
-part is kept. How many directions a radius needs depends on how anisotropic the density is there: a term of order k in the
-anisotropy has angular momenta up to 2 k lmax, so a rule exact to that degree leaves an error of order k + 1.
+The local functional is evaluated on the directions of a quadrature with the full density of each radius, and its
+spherical part is kept. How many directions a radius needs depends on how anisotropic the density is there: a term of order
+k in the anisotropy has angular momenta up to 2 k lmax, so a rule exact to that degree leaves an error of order
+k + 1.
 """
 
 from functools import lru_cache
@@ -40,7 +41,8 @@ def _order(rho: FloatArray, lmax_pot: int) -> NDArray[np.intp]:
     """Order in the anisotropy that each radius needs; 0 for a density without angular dependence."""
     anisotropy = np.abs(rho[..., 1:, :]).sum(axis=-2).max(axis=0) / np.maximum(np.abs(rho[0, 0]), 1e-30)
     limits = [TOLERANCE] + [(TOLERANCE * factorial(k + 1)) ** (1 / (k + 1)) for k in range(1, HIGHEST_ORDER)]
-    return np.searchsorted(limits, anisotropy)
+    order: NDArray[np.intp] = np.searchsorted(limits, anisotropy)
+    return order
 
 
 def exchange_correlation(rho: FloatArray, mesh: RadialMesh, kind: int) -> tuple[FloatArray, float]:

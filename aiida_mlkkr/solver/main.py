@@ -63,13 +63,13 @@ def write_start(directory: Path, host_potential: Path, moments: Sequence[float],
         if not path.is_file():
             raise KkrFileError(f'{path} is missing')
     atoms = read_atominfo(directory / 'kkrflex_atominfo')
-    z = atoms.z[~atoms.removed]
+    z, lmax = atoms.z[~atoms.removed], atoms.lmax[~atoms.removed]
     if len(moments) > z.size:
         raise InconsistentInputError(f'{len(moments)} start moments for {z.size} sites')
     contour_bottom = float(read_green(directory / 'kkrflex_green').energies.real.min())
     padded = np.zeros(z.size)
     padded[: len(moments)] = moments
-    start = standard_start(z, read_potential(host_potential), contour_bottom, padded, nspin)
+    start = standard_start(z, lmax, read_potential(host_potential), contour_bottom, padded, nspin)
     write_potential(start, output)
 
 
@@ -94,13 +94,15 @@ def print_atom(element: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='mlkkr-kkrimp',
-        description="KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads KKRimp's "
-        'input files in the current directory and writes its output files there.',
+        description='KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
+        "KKRimp's input files in the current directory and writes its output files there.",
     )
     parser.add_argument('--version', action='version', version=f'mlkkr-kkrimp {__version__}')
     commands = parser.add_subparsers(dest='command')
     start = commands.add_parser('start', help='write the standard start potential of the cluster in this directory')
-    start.add_argument('host_potential', type=Path, help='potential of the host, such as out_potential of its write-out')
+    start.add_argument(
+        'host_potential', type=Path, help='potential of the host, such as out_potential of its write-out'
+    )
     start.add_argument('--moments', type=float, nargs='*', default=[], help='start moments in µB, first site first')
     start.add_argument('--nspin', type=int, choices=(1, 2), default=2)
     start.add_argument('--output', type=Path, default=Path('potential'))

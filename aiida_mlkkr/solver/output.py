@@ -93,7 +93,9 @@ class OutputFiles:
 
     def problem(self, problem: ImpurityProblem) -> None:
         """Describe the cluster and the contour."""
-        self._note(f' NATOM is    {problem.natom:>12}\n NTOTATOM is {problem.natom:>12}\n LMAXD is    {problem.lmax.max():>12}')
+        self._note(
+            f' NATOM is    {problem.natom:>12}\n NTOTATOM is {problem.natom:>12}\n LMAXD is    {problem.lmax.max():>12}'
+        )
         contour = problem.contour
         self._note(f' [read_energy] number of energy points {contour.energies.size:>12}')
         self._note(f' [read_energy] number of spins {len(problem.void):>12}')
@@ -177,7 +179,9 @@ class OutputFiles:
 
     def _errors(self, iteration: Iteration) -> None:
         both = self.config.nspin == 2
-        for number, (charge, spin) in enumerate(zip(iteration.error.charge, iteration.error.spin, strict=True), start=1):
+        for number, (charge, spin) in enumerate(
+            zip(iteration.error.charge, iteration.error.spin, strict=True), start=1
+        ):
             line = f'      rms-error for atom{number:3d} :v+ + v- = {_d(charge)}'
             line += f'  ,  v+ - v- = {_d(spin)}' if both else ''
             self._note(line)
@@ -229,10 +233,13 @@ class OutputFiles:
         for spin, dos in enumerate(site.dos, start=1):
             values = -dos.imag / np.pi
             self._write_dos(f'out_ldos.atom={number:02d}_spin{spin}.dat', energies.real, values)
-            slope = (dos[:, :-2] - dos[:, 2:]) * (0.5j * energies.imag[1:-1])
-            with np.errstate(divide='ignore', invalid='ignore'):
-                on_axis = dos[:, 1:-1] + slope / (energies.real[2:] - energies.real[:-2])
-            self._write_dos(f'out_ldos.interpol.atom={number:02d}_spin{spin}.dat', energies.real[1:-1], -on_axis.imag / np.pi)
+            distance = energies.real[2:] - energies.real[:-2]
+            inverse = np.divide(1.0, distance, out=np.full_like(distance, np.nan), where=distance != 0)
+            slope = (dos[:, 2:] - dos[:, :-2]) * inverse
+            on_axis = dos[:, 1:-1] - 1j * energies.imag[1:-1] * slope
+            self._write_dos(
+                f'out_ldos.interpol.atom={number:02d}_spin{spin}.dat', energies.real[1:-1], -on_axis.imag / np.pi
+            )
 
     def _write_dos(self, name: str, energies: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         with (self.directory / name).open('w', encoding='ascii') as stream:
@@ -286,5 +293,3 @@ def _by_l(values: NDArray[np.float64]) -> str:
 
 def _numbered(energies: list[float]) -> list[str]:
     return [f'{number:12d}  {energy * JUKKR_RYDBERG_EV:.15f}' for number, energy in enumerate(energies, start=1)]
-
-

@@ -1,6 +1,7 @@
-"""The impurity problem: all that a self-consistency needs, read from KKRimp's input files and checked to belong together."""
+"""The impurity problem: all that a self-consistency needs, read from KKRimp's input files, which are checked."""
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,9 @@ from .errors import InconsistentInputError, UnsupportedSettingError
 from .scattering import Contour
 
 FloatArray = NDArray[np.float64]
+
+DISPLACED = 0.3
+"""Distance [alat] below which JuKKR takes a virtual site for the displaced place of another site."""
 
 FAR_BELOW_THE_BANDS = 1.5
 """Im κ times the distance of neighbours from which on the host hardly reflects (contour of Cu: 3.4)."""
@@ -86,7 +90,14 @@ def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
     :raises InconsistentInputError: if the files do not belong together.
     :raises UnsupportedSettingError: if they ask for what the solver does not cover.
     """
-    names = ('potential', 'kkrflex_atominfo', 'kkrflex_tmat', 'kkrflex_green', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
+    names = (
+        'potential',
+        'kkrflex_atominfo',
+        'kkrflex_tmat',
+        'kkrflex_green',
+        'kkrflex_intercell_ref',
+        'kkrflex_intercell_cmoms',
+    )
     missing = [name for name in names if not (directory / name).is_file()]
     if missing:
         raise KkrFileError(f'input files are missing: {", ".join(missing)}')
@@ -168,11 +179,12 @@ def _host_coefficients(
     atoms: AtomInfo, reference: IntercellReference, moments: IntercellMoments, lmax_pot: int
 ) -> FloatArray:
     """Coefficients of the host's potential at the kept sites without the contributions of the cluster's host atoms."""
-    size = lm_size(lmax_pot)
-    a_matrix, b_matrix = madelung_matrices(atoms.positions, reference.alat, lmax_pot)
-    cluster = np.einsum('ijkl,jl->ik', a_matrix, moments.moments[:, :size])
+    lmax_host = round(sqrt(moments.moments.shape[1])) - 1
+    a_matrix, b_matrix = madelung_matrices(atoms.positions, reference.alat, lmax_host)
+    cluster = np.einsum('ijkl,jl->ik', a_matrix, moments.moments)
     cluster += np.einsum('ijk,j->ik', b_matrix, moments.z_host)
-    return (reference.coefficients[:, :size] - cluster)[~atoms.removed]
+    coefficients: FloatArray = (reference.coefficients - cluster)[~atoms.removed, : lm_size(lmax_pot)]
+    return coefficients
 
 
 def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
@@ -186,7 +198,7 @@ def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
     kept = np.flatnonzero(~atoms.removed)
     if potential.natom != kept.size:
         raise InconsistentInputError(
-            f'potential has {potential.natom} sites, but kkrflex_atominfo keeps {kept.size} sites; give the potential of '
+            f'potential has {potential.natom} sites, but kkrflex_atominfo keeps {kept.size}; give the potential of '
             'this cluster'
         )
     for number, (site, blocks) in enumerate(zip(kept, potential.sites, strict=True), start=1):
@@ -198,6 +210,10 @@ def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
                 )
         if len({(block.mesh, block.alat) for block in blocks}) > 1:
             raise InconsistentInputError(f'potential: the two spins of site {number} have different radial meshes')
+        if len({tuple(state.l for state in block.core) for block in blocks}) > 1:
+            raise InconsistentInputError(
+                f'potential: the two spins of site {number} have different lists of core states'
+            )
 
 
 def check_host(
@@ -236,12 +252,24 @@ def check_host(
         raise InconsistentInputError(
             f'kkrflex_atominfo asks for lmax {atoms.lmax.max()}, but kkrflex_green has {green.lmsize} (l, m) per site only'
         )
-    lmpot = lm_size(2 * int(atoms.lmax.max()))
-    for name, array in (('ref', reference.coefficients), ('cmoms', moments.moments)):
-        if array.shape[1] < lmpot:
-            raise InconsistentInputError(
-                f'kkrflex_intercell_{name} has {array.shape[1]} (l, m) per site, lmax {atoms.lmax.max()} needs {lmpot}'
-            )
+    lm_pot = {'ref': reference.coefficients.shape[1], 'cmoms': moments.moments.shape[1]}
+    _check_equal('number of (l, m) per site', {f'kkrflex_intercell_{name}': number for name, number in lm_pot.items()})
+    needed = lm_size(2 * int(atoms.lmax.max()))
+    if lm_pot['ref'] < needed:
+        raise InconsistentInputError(
+            f'kkrflex_intercell_ref has {lm_pot["ref"]} (l, m) per site, lmax {atoms.lmax.max()} needs {needed}'
+        )
+    _check_virtual(atoms)
+
+
+def _check_virtual(atoms: AtomInfo) -> None:
+    virtual = atoms.virtual & ~atoms.removed
+    distances = np.linalg.norm(atoms.positions[virtual, None] - atoms.positions[~atoms.virtual], axis=-1)
+    if distances.min(initial=np.inf) < DISPLACED:
+        raise UnsupportedSettingError(
+            f'A virtual site within {DISPLACED} lattice constants of another site (kkrflex_atominfo)',
+            'displaced impurities are not implemented',
+        )
 
 
 def check_geometry(
@@ -306,4 +334,6 @@ def check_impurity_against_host(
 def _check_equal(what: str, values: dict[str, int]) -> None:
     if len(set(values.values())) > 1:
         listed = ', '.join(f'{name} {value}' for name, value in values.items())
-        raise InconsistentInputError(f'{what} differs between the files of the host: {listed}; they are not of one write-out')
+        raise InconsistentInputError(
+            f'{what} differs between the files of the host: {listed}; they are not of one write-out'
+        )

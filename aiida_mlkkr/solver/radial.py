@@ -1,13 +1,14 @@
 """Scalar-relativistic radial solutions of a spherical potential at complex energies, compiled.
 
-With r_i on the exponential mesh, U = E − V + 2Z/r and M = 1 + U/c² the regular solution P and its small component F obey
+With r_i on the exponential mesh, U = E − V + 2Z/r and M = 1 + U/c² the regular solution P and its small component F
+obey
 
     P' = P/r + M F,        F' = −F/r + [l(l+1)/(r² M) − U] P
 
 (Koelling and Harmon, J. Phys. C 10, 3107 (1977), without spin-orbit coupling). The power r^s, s = √(l²+l+1−4Z²/c²),
 is split off, P = r^s p and F = r^s f, and Q = r^{−s} q, G = r^{−s} g for the irregular partner; the rest is integrated
-with the mesh index as variable by the five-step Adams-Bashforth-Moulton scheme that JuKKR uses, so that both codes agree
-beyond the accuracy of the scheme. In the non-relativistic limit 1/c² = 0 and s = l.
+with the mesh index as variable by the five-step Adams-Bashforth-Moulton scheme that JuKKR uses, so that both codes
+agree beyond the accuracy of the scheme. In the non-relativistic limit 1/c² = 0 and s = l.
 
 The energies are handled in blocks of :data:`BLOCK` with real and imaginary parts in arrays of their own: the innermost
 loops then run over independent energies and compile to vector instructions.
@@ -25,7 +26,7 @@ BLOCK = 16
 RE_P, IM_P, RE_F, IM_F = range(4)
 
 
-def power_of_r(l: int, z: float, inverse_c2: float) -> float:  # noqa: E741
+def power_of_r(l: int, z: float, inverse_c2: float) -> float:
     """Return the exponent s of the regular solution at the nucleus."""
     if z == 0.0 or inverse_c2 == 0.0:
         return float(l)
@@ -33,7 +34,7 @@ def power_of_r(l: int, z: float, inverse_c2: float) -> float:  # noqa: E741
 
 
 @njit(cache=True)
-def _start_at_nucleus(v, r, dr_over_r, z, inverse_c2, l, s, energy, wave, slopes):  # type: ignore[no-untyped-def]  # noqa: E741
+def _start_at_nucleus(v, r, dr_over_r, z, inverse_c2, l, s, energy, wave, slopes):  # type: ignore[no-untyped-def]
     """Fill points 1 … 5 of p and f, and the slopes with respect to the index that start the Adams scheme."""
     for e in range(BLOCK):
         a = np.zeros(5, dtype=np.complex128)
@@ -70,7 +71,7 @@ def _start_at_nucleus(v, r, dr_over_r, z, inverse_c2, l, s, energy, wave, slopes
 
 
 @njit(cache=True)
-def integrate_regular(v, r, dr_over_r, z, inverse_c2, l, s, energy, weight, wave, log_derivative, norm):  # type: ignore[no-untyped-def]  # noqa: E741
+def integrate_regular(v, r, dr_over_r, z, inverse_c2, l, s, energy, weight, wave, log_derivative, norm):  # type: ignore[no-untyped-def]
     """Integrate p and f outwards for one l and one block of energies.
 
     :param v: V without −2Z/r, shape (n,) [Ry]; ``r`` and ``dr_over_r`` = (dr/di)/r on the same mesh (entry 0 unused).
@@ -167,7 +168,7 @@ def integrate_regular(v, r, dr_over_r, z, inverse_c2, l, s, energy, weight, wave
 
 
 @njit(cache=True)
-def _index_derivatives(v, r, dr_over_r, z, inverse_c2, l, energy, x, i):  # type: ignore[no-untyped-def]  # noqa: E741
+def _index_derivatives(v, r, dr_over_r, z, inverse_c2, l, energy, x, i):  # type: ignore[no-untyped-def]
     """Return (dr/r) r M and the coefficient of the large component in dg/di, x of the way from point i to i − 1."""
     if x == 0.0:
         h = v[i] * r[i] - 2.0 * z - energy * r[i]
@@ -184,11 +185,11 @@ def _index_derivatives(v, r, dr_over_r, z, inverse_c2, l, energy, x, i):  # type
 
 
 @njit(cache=True)
-def _start_at_sphere(v, r, dr_over_r, z, inverse_c2, l, s, energy, boundary, wave, slopes):  # type: ignore[no-untyped-def]  # noqa: E741
+def _start_at_sphere(v, r, dr_over_r, z, inverse_c2, l, s, energy, boundary, wave, slopes):  # type: ignore[no-untyped-def]
     """Fill the last five points of q and g by Runge-Kutta steps, and the slopes that start the Adams scheme.
 
-    ``boundary`` holds q and dq/dr·r at the sphere, shape (4, BLOCK); ``wave`` receives q and g, shape (5, 4, BLOCK), entry
-    0 being the sphere.
+    ``boundary`` holds q and dq/dr·r at the sphere, shape (4, BLOCK); ``wave`` receives q and g, shape (5, 4, BLOCK),
+    entry 0 being the sphere.
     """
     n = r.size
     sp, sm = s + 1.0, s - 1.0
@@ -240,7 +241,7 @@ def integrate_irregular(  # type: ignore[no-untyped-def]
     dr_over_r,
     z,
     inverse_c2,
-    l,  # noqa: E741
+    l,
     s,
     energy,
     boundary,

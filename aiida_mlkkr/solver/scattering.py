@@ -21,7 +21,8 @@ class Contour:
     """The complex energy contour of a calculation.
 
     :param energies: z_k, shape (nE,) [Ry].
-    :param weights: w_k of ∫dE f(E) → −(π/2) Σ w_k f(z_k), as JuKKR stores them, with the factor 2 of the spins; shape (nE,).
+    :param weights: w_k of ∫dE f(E) → −(π/2) Σ w_k f(z_k), as JuKKR stores them, with the factor 2 of
+        the spins; shape (nE,).
     :param inverse_c2: 1/c² in Rydberg units; 0 for the non-relativistic equations.
     """
 
@@ -91,7 +92,7 @@ def _solve(v, r, drdi, z, inverse_c2, exponents, blocks, kappa, weights, simpson
     for e in range(n_blocks * BLOCK):
         bessel[e] = spherical_bessel(kappa[e] * radius, n_l)
         hankel[e] = spherical_hankel(kappa[e] * radius, n_l)
-    for l in range(n_l):  # noqa: E741
+    for l in range(n_l):
         s = exponents[l]
         for block in range(n_blocks):
             wave = waves[l, block]

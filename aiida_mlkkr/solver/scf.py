@@ -7,8 +7,6 @@ from math import pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.kkr.mesh import RadialMesh
-
 from .config import KkrimpConfig
 from .core import CoreSolution, solve_core
 from .density import ValenceDensity, valence_density
@@ -22,6 +20,9 @@ from .quadrature import simpson_weights
 from .scattering import SingleSite, solve_single_site
 
 FloatArray = NDArray[np.float64]
+
+SPIN_SIGNS = np.array([1.0, -1.0])
+"""How a magnetic field shifts the potentials of the two spins; with one spin there is nothing to split."""
 
 SPIN_NAMES = {1: ('both spins',), 2: ('spin down', 'spin up')}
 
@@ -94,9 +95,12 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
     accelerate = QuasiNewton(config.imix, config.mixfac, config.itdbry) if config.imix >= 3 else None
     for number in range(1, config.scfsteps + 1):
         field = config.hfield if number <= config.hfield_iterations else 0.0
-        shifted = [v + field * np.array([1.0, -1.0])[: problem.nspin, None] for v in potentials]
         if 'accumulate_hfield' in config.test_flags:
-            potentials = shifted
+            shifted = potentials = [v + field * SPIN_SIGNS[: problem.nspin, None] for v in potentials]
+        elif problem.nspin == 2:
+            shifted = [v + field * SPIN_SIGNS[:, None] for v in potentials]
+        else:
+            shifted = potentials
         densities = valence_densities(problem, shifted)
         cores = [
             tuple(
@@ -118,9 +122,9 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
         error = potential_error(new, potentials, problem.meshes)
         if not np.isfinite(error.largest):
             raise ScfBreakdownError(
-                f'iteration {number}: the potential is not a number any more; the start potential or the mixing led the '
-                'iterations astray. Reduce MIXFAC, use simple mixing for the first iterations (NSIMPLEMIXFIRST), or begin '
-                'from another start potential'
+                f'iteration {number}: the potential is not a number any more; the start potential or the mixing led '
+                'the iterations astray. Reduce MIXFAC, use simple mixing for the first iterations (NSIMPLEMIXFIRST), or '
+                'begin from another start potential'
             )
         mixed = mix_simply(new, potentials, config.mixfac, config.fcm)
         if accelerate is not None and number > config.nsimplemixfirst:
@@ -159,9 +163,7 @@ def _onsite_green_functions(
 ) -> list[NDArray[np.complex128]]:
     """On-site blocks of the cluster's Green function, one array (nE, lm, lm) per site."""
     t = np.concatenate(
-        [
-            np.repeat(solution.t, 2 * np.arange(solution.t.shape[0]) + 1, axis=0) for solution in solutions
-        ]
+        [np.repeat(solution.t, 2 * np.arange(solution.t.shape[0]) + 1, axis=0) for solution in solutions]
     )
     void = problem.void[min(spin, len(problem.void) - 1)]
     per_energy = [onsite_blocks(g, t[:, energy], problem.offsets) for energy, g in enumerate(void)]
