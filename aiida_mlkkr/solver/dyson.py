@@ -33,7 +33,7 @@ class SplitGreenFunction:
 
 
 def _solve(matrix: ComplexArray, right: ComplexArray) -> ComplexArray:
-    solution: ComplexArray = np.linalg.solve(matrix, right)
+    solution: ComplexArray = np.asarray(np.linalg.solve(matrix, right), dtype=np.complex128)
     return solution
 
 

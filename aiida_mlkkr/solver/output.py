@@ -169,9 +169,8 @@ class OutputFiles:
         both = self.config.nspin == 2
         if both:
             self._note(f'       spin moment in wigner seitz sphere ={site.moment:12.6f}')
-            self._print(
-                f'Atom {number:5d}:  {" " * 8}charge in WS-cell = {site.charge:12.6f}    spin moment ={site.moment:12.6f}'
-            )
+            charge = f'charge in WS-cell = {site.charge:12.6f}'
+            self._print(f'Atom {number:5d}:  {" " * 8}{charge}    spin moment ={site.moment:12.6f}')
         self._note('+' * 79)
         self._note(f'      ITERATION{iteration:4d} charge neutrality in unit cell = {site.charge - z:12.6f}')
         if both:

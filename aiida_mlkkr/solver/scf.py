@@ -122,9 +122,9 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
         error = potential_error(new, potentials, problem.meshes)
         if not np.isfinite(error.largest):
             raise ScfBreakdownError(
-                f'iteration {number}: the potential is not a number any more; the start potential or the mixing led '
-                'the iterations astray. Reduce MIXFAC, use simple mixing for the first iterations (NSIMPLEMIXFIRST), or '
-                'begin from another start potential'
+                f'iteration {number}: the potential is not a number any more; the start potential or the mixing '
+                'led the iterations astray. Reduce MIXFAC, use simple mixing for the first iterations '
+                '(NSIMPLEMIXFIRST), or begin from another start potential'
             )
         mixed = mix_simply(new, potentials, config.mixfac, config.fcm)
         if accelerate is not None and number > config.nsimplemixfirst:
