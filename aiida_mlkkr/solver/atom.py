@@ -1,9 +1,9 @@
 """The self-consistent free atom: spherical, spin-restricted, scalar-relativistic, in the local-density approximation.
 
 The equations, the speed of light and the exchange-correlation functional are those of the impurity solver (see
-:mod:`aiida_mlkkr.solver.core` and :mod:`aiida_mlkkr.solver.xc`), so that an atomic potential is a proper first guess for an
-atom in a crystal. The numerics is its own: a mesh r_i = r_0 exp(a i) from the nucleus to the vacuum, and the eight-point
-Adams-Moulton formula, which gives total energies to 1e-6 Ha for all elements.
+:mod:`aiida_mlkkr.solver.core` and :mod:`aiida_mlkkr.solver.xc`), so that an atomic potential is a proper first guess
+for an atom in a crystal. The numerics is its own: a mesh r_i = r_0 exp(a i) from the nucleus to the vacuum, and the
+eight-point Adams-Moulton formula, which gives total energies to 1e-6 Ha for all elements.
 
 Units: Rydberg and Bohr.
 """
@@ -56,11 +56,14 @@ _ADAMS = np.array([36799.0, 139849.0, -121797.0, 123133.0, -88547.0, 41499.0, -1
 _START = 7
 
 
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
 #: Shells of an atom: (n, l, number of electrons) each.
 Shells = tuple[tuple[int, int, float], ...]
 
-#: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential, each (n,) in Ry.
-Functional = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+#: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential in Ry.
+Functional = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 class AtomError(ValueError):
@@ -72,9 +75,14 @@ class AtomState:
     """One shell: principal and orbital quantum number, number of electrons, energy in Ry."""
 
     n: int
-    l: int  # noqa: E741
+    l: int
     occupation: float
     energy: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the shell has room for more electrons."""
+        return self.occupation < 4 * self.l + 2
 
 
 @dataclass(frozen=True)
@@ -87,16 +95,16 @@ class AtomSolution:
     :ivar v: (n,) Ry, Hartree and exchange-correlation potential, without -2Z/r
     :ivar states: the occupied shells, ordered by n, then l
     :ivar shell_densities: (shells, n) electrons/Bohr, 4 pi r^2 times the density of one electron in each shell
-    :ivar kinetic: Ry; with ``hartree``, ``nuclear`` (electrons in the field of the nucleus) and ``exchange_correlation`` the parts
-        of the total energy
+    :ivar kinetic: Ry; the total energy is the sum of ``kinetic``, ``hartree``, ``nuclear`` (electrons in the field of
+        the nucleus) and ``exchange_correlation``
     """
 
     z: int
-    r: NDArray[np.float64]
-    density: NDArray[np.float64]
-    v: NDArray[np.float64]
+    r: FloatArray
+    density: FloatArray
+    v: FloatArray
     states: tuple[AtomState, ...]
-    shell_densities: NDArray[np.float64]
+    shell_densities: FloatArray
     kinetic: float
     hartree: float
     nuclear: float
@@ -112,25 +120,25 @@ class AtomSolution:
         """Total energy in Ry."""
         return self.kinetic + self.hartree + self.nuclear + self.exchange_correlation
 
-    def potential_at(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def potential_at(self, r: FloatArray) -> FloatArray:
         """Potential without -2Z/r at the radii r (m,) >= 0 (Bohr), in Ry."""
         return self._interpolate(self.v, r)
 
-    def density_at(self, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def density_at(self, r: FloatArray) -> FloatArray:
         """Density in electrons/Bohr^3 at the radii r (m,) >= 0 (Bohr)."""
         return self._interpolate(self.density / (4.0 * np.pi * self.r**2), r)
 
-    def shell_density_at(self, shell: int, r: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Density of one electron in the shell ``states[shell]`` in electrons/Bohr^3 at the radii r (m,) >= 0 (Bohr)."""
+    def shell_density_at(self, shell: int, r: FloatArray) -> FloatArray:
+        """Density of one electron in the shell ``states[shell]``, electrons/Bohr^3, at the radii r (m,) >= 0 (Bohr)."""
         return self._interpolate(self.shell_densities[shell] / (4.0 * np.pi * self.r**2), r)
 
-    def _interpolate(self, values: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _interpolate(self, values: FloatArray, r: FloatArray) -> FloatArray:
         """Cubic interpolation in ln r; constant towards the nucleus and beyond the mesh."""
         step = math.log(self.r[-1] / self.r[0]) / (len(self.r) - 1)
         position = np.log(np.clip(r, self.r[0], self.r[-1]) / self.r[0]) / step
         i = np.clip(position.astype(np.int64), 1, len(self.r) - 3)
         t = position - i
-        result: NDArray[np.float64] = (
+        result: FloatArray = (
             -t * (t - 1.0) * (t - 2.0) / 6.0 * values[i - 1]
             + (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0 * values[i]
             - (t + 1.0) * t * (t - 2.0) / 2.0 * values[i + 1]
@@ -142,7 +150,10 @@ class AtomSolution:
 def check_element(z: float) -> int:
     """The nuclear charge as an integer; :raises AtomError: it is not one of the elements 1 to 92."""
     if not (1 <= z <= HEAVIEST) or z != int(z):
-        raise AtomError(f'There is no free atom with the nuclear charge {z:g}: it must be a whole number from 1 (H) to 92 (U).')
+        raise AtomError(
+            f'There is no free atom with the nuclear charge {z:g}: '
+            f'it must be a whole number from 1 (H) to {HEAVIEST} (U).'
+        )
     return int(z)
 
 
@@ -164,8 +175,8 @@ def configuration(z: int) -> Shells:
 def metallic_configuration(z: int) -> Shells:
     """Configuration close to that of the atom in a metal, ordered by n, then l.
 
-    A transition metal has about one s electron there, those of the groups 8 to 10 rather 0.6 (d bands hold 9.4 electrons
-    in Ni, for example), and a lanthanide, Eu and Yb excepted, three electrons outside of 4f.
+    A transition metal has about one s electron there, those of the groups 8 to 10 rather 0.6 (the d bands of Ni, for
+    example, hold 9.4 electrons), and a lanthanide, Eu and Yb excepted, three electrons outside of 4f.
 
     :raises AtomError: z is not an element from 1 to 92
     """
@@ -174,8 +185,8 @@ def metallic_configuration(z: int) -> Shells:
         top = max(n for n, _ in shells(z))
         s, d = (top, 0), (top - 1, 2)
         valence = filled.get(s, 0) + filled[d]
-        filled[d] = min(valence - (0.6 if 8 <= valence <= 10 else 1), 10)
-        filled[s] = valence - filled[d]
+        filled[s] = max(0.6 if 8 <= valence <= 10 else 1, valence - 10)
+        filled[d] = valence - filled[s]
     elif 57 < z < 71 and z not in _DIVALENT_LANTHANIDES and (5, 2) not in filled:
         filled[4, 3] -= 1
         filled[5, 2] = 1
@@ -187,15 +198,28 @@ def _ordered(filled: dict[tuple[int, int], float]) -> Shells:
 
 
 @njit(cache=True, error_model='numpy')
-def _shell(v, r, a, z, l, nodes, energy, inverse_c2, adams, g, f, u, y, dg, df):  # type: ignore[no-untyped-def]
-    """One bound shell in the full potential ``v`` (n,); g and f = c * (small component) * r return normalised, 0 far outside.
+def _shell(
+    v: FloatArray,
+    r: FloatArray,
+    a: float,
+    z: float,
+    ell: int,
+    nodes: int,
+    energy: float,
+    inverse_c2: float,
+    adams: FloatArray,
+    work: FloatArray,
+) -> tuple[bool, float]:
+    """One bound shell in the full potential ``v`` (n,).
 
+    The rows 0 and 1 of ``work`` (6, n) return g and f, c times the usual small component; they vanish far outside.
     With M = 1 + (E - v)/c^2: g' = g/r + M f, f' = -f/r - [E - v - l(l+1)/(r^2 M)] g. Returns (found, energy).
     """
+    g, f, u, y, dg, df = work
     n = r.shape[0]
     low = -1.0e30
     high = 1.0e30
-    centrifugal = l * (l + 1.0)
+    centrifugal = ell * (ell + 1.0)
     b0 = adams[0]
     for _ in range(200):
         if low > -1.0e29 and high < 1.0e29 and high - low < 1.0e-13 * (1.0 + abs(low)):
@@ -223,18 +247,17 @@ def _shell(v, r, a, z, l, nodes, energy, inverse_c2, adams, g, f, u, y, dg, df):
             u[k] = a * r[k] * mass
             y[k] = a * r[k] * (kinetic - centrifugal / (r[k] * r[k] * mass))
 
-        # outwards from r^s(1 + ...), s the power at a point nucleus
+        # outwards from the powers at a point nucleus; without relativity M is 1 and f needs the next power of g
         coupling = 4.0 * z * z * inverse_c2
         s = np.sqrt(centrifugal + 1.0 - coupling)
-        # f/g for r -> 0; without relativity (s = l + 1) M is 1 and the ratio follows from the next power
         for k in range(_START):
             if inverse_c2 > 0.0:
                 g[k] = (r[k] / r[0]) ** s
                 mass_r = r[k] + (2.0 * z + (energy - v[k] - 2.0 * z / r[k]) * r[k]) * inverse_c2
                 f[k] = g[k] * (s - 1.0) / mass_r
             else:
-                g[k] = (r[k] / r[0]) ** s * (1.0 - z * r[k] / (l + 1.0))
-                f[k] = (r[k] / r[0]) ** s * (l / r[k] - z * (l + 1.0) / (l + 1.0))
+                g[k] = (r[k] / r[0]) ** s * (1.0 - z * r[k] / (ell + 1.0))
+                f[k] = (r[k] / r[0]) ** s * (ell / r[k] - z)
             dg[k] = u[k] * f[k] + a * g[k]
             df[k] = -a * f[k] - y[k] * g[k]
         found = 0
@@ -315,17 +338,27 @@ def _shell(v, r, a, z, l, nodes, energy, inverse_c2, adams, g, f, u, y, dg, df):
 
 
 @njit(cache=True, error_model='numpy')
-def _all_shells(v, r, a, z, ls, nodes, energies, inverse_c2, small_weight, adams, densities):  # type: ignore[no-untyped-def]
+def _all_shells(
+    v: FloatArray,
+    r: FloatArray,
+    a: float,
+    z: float,
+    ells: IntArray,
+    nodes: IntArray,
+    energies: FloatArray,
+    inverse_c2: float,
+    small_weight: float,
+    adams: FloatArray,
+    densities: FloatArray,
+) -> int:
     """All shells; writes g^2 + small_weight f^2, normalised, to ``densities`` (shells, n), replaces ``energies``.
 
     Returns the index of a shell that was not found, or -1.
     """
     n = r.shape[0]
     work = np.empty((6, n))
-    for i in range(ls.shape[0]):
-        found, energy = _shell(
-            v, r, a, z, ls[i], nodes[i], energies[i], inverse_c2, adams, work[0], work[1], work[2], work[3], work[4], work[5]
-        )  # fmt: skip
+    for i in range(ells.shape[0]):
+        found, energy = _shell(v, r, a, z, ells[i], nodes[i], energies[i], inverse_c2, adams, work)
         energies[i] = energy
         if not found:
             return i
@@ -337,7 +370,7 @@ def _all_shells(v, r, a, z, ls, nodes, energies, inverse_c2, small_weight, adams
     return -1
 
 
-def _running_integral(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _running_integral(values: FloatArray) -> FloatArray:
     """Integral over the mesh index from the first point to each point (n,), by the six-point formula."""
     n = len(values)
     pieces = np.zeros(n)
@@ -350,11 +383,11 @@ def _running_integral(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cumsum(pieces)
 
 
-def _first_potential(z: int, r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Thomas-Fermi screening in Tietz' form (J. Chem. Phys. 22, 2094 (1954)); outside, one electron sees a charge of one."""
+def _first_potential(z: int, r: FloatArray) -> FloatArray:
+    """Thomas-Fermi screening in Tietz' form, J. Chem. Phys. 22, 2094 (1954), of at most Z - 1 charges."""
     x = r * z ** (1.0 / 3.0) / 0.88534
     screened = z / (1.0 + 0.53625 * x) ** 2
-    result: NDArray[np.float64] = 2.0 * (z - np.maximum(screened, 1.0)) / r
+    result: FloatArray = 2.0 * (z - np.maximum(screened, 1.0)) / r
     return result
 
 
@@ -370,7 +403,7 @@ def solve_atom(z: int, kind: int = VWN, metallic: bool = False) -> AtomSolution:
     :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
     """
 
-    def functional(density: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def functional(density: FloatArray) -> tuple[FloatArray, FloatArray]:
         exc, potential, _ = lsda(density, np.zeros_like(density), kind)
         return exc, potential
 
@@ -396,10 +429,10 @@ def converge_atom(
     :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
     """
     first = _INNERMOST / z
-    points = int(math.ceil(math.log(_OUTERMOST / first) / _STEP)) + 1
+    points = math.ceil(math.log(_OUTERMOST / first) / _STEP) + 1
     r = first * np.exp(_STEP * np.arange(points))
     dr = _STEP * r
-    ls = np.array([angular for _, angular, _ in occupied], dtype=np.int64)
+    ells = np.array([angular for _, angular, _ in occupied], dtype=np.int64)
     nodes = np.array([n - angular - 1 for n, angular, _ in occupied], dtype=np.int64)
     occupations = np.array([electrons for _, _, electrons in occupied], dtype=np.float64)
     energies = np.array([-max((z / n) ** 2 / (2.0 + n), 0.2) for n, _, _ in occupied])
@@ -408,11 +441,11 @@ def converge_atom(
     small_weight = 0.0 if large_component_only else inverse_c2
     nuclear = -2.0 * z / r
     v = _first_potential(z, r)
-    history: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    history: list[tuple[FloatArray, FloatArray]] = []
     weight = np.sqrt(dr)  # makes inner products of residuals r V integrals over r
     for _ in range(max_iterations):
         failed = _all_shells(
-            v + nuclear, r, _STEP, float(z), ls, nodes, energies, inverse_c2, small_weight, _ADAMS, densities
+            v + nuclear, r, _STEP, float(z), ells, nodes, energies, inverse_c2, small_weight, _ADAMS, densities
         )
         if failed >= 0:
             raise AtomError(f'The shell {_name(occupied[failed])} of the free atom {symbol(z)} was not found.')
@@ -454,9 +487,7 @@ def _name(shell: tuple[int, int, float]) -> str:
     return f'{shell[0]}{L_LETTERS[shell[1]]}'
 
 
-def _anderson(
-    history: list[tuple[NDArray[np.float64], NDArray[np.float64]]], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _anderson(history: list[tuple[FloatArray, FloatArray]], weight: FloatArray) -> FloatArray:
     """Next input from the pairs (input, residual): the combination with the smallest residual, plus a part of it."""
     step = 0.4
     v, residual = history[-1]
@@ -472,5 +503,5 @@ def _anderson(
     for coefficient, (old_v, old_residual) in zip(coefficients, history[:-1], strict=True):
         v -= coefficient * (last_v - old_v)
         residual -= coefficient * (last_residual - old_residual)
-    result: NDArray[np.float64] = v + step * residual
+    result: FloatArray = v + step * residual
     return result

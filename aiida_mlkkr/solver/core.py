@@ -6,10 +6,10 @@ With g = r * (large component) and f = r * (small component), the equations of K
     g' = g/r + c M f,                        M = 1 + U/c^2,  U = E - V + 2Z/r
     f' = -f/r - [U - l(l+1)/(r^2 M)] g / c
 
-They are integrated over the mesh index with the four-point Adams-Moulton formula, whose implicit part is a 2x2 linear system:
-outwards from a power series at the nucleus, inwards from the decaying solution, and matched at the outermost maximum of g by the
-first-order correction of the energy. This is also how JuKKR finds its core states; mesh end, matching point and
-tolerance follow its rules, so that densities agree to some 1e-13.
+They are integrated over the mesh index with the four-point Adams-Moulton formula, whose implicit part is a 2x2 linear
+system: outwards from a power series at the nucleus, inwards from the decaying solution, and matched at the outermost
+maximum of g by the first-order correction of the energy. This is also how JuKKR finds its core states; mesh end,
+matching point and tolerance follow its rules, so that densities agree to some 1e-14.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
+from aiida_mlkkr.kkr.elements import L_LETTERS
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import CoreState
 
-_L_NAMES: Final = 'spdfg'
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
 _SERIES_TERMS: Final = 9
 _LIGHTEST_WITH_RELATIVISTIC_SERIES: Final = 20.0  # JuKKR: above this Z the series at the nucleus starts as r^s, s < l+1
 
@@ -44,20 +47,20 @@ class CoreStateError(RuntimeError):
 class CoreSolution:
     """Core states of one atom and one spin direction.
 
-    :ivar density: (n,) electrons/Bohr; 4 pi r^2 times the core density of this spin, so that its integral over r is ``charge``
+    :ivar density: (n,) electrons/Bohr; 4 pi r^2 times the core density of this spin, its integral over r is ``charge``
     :ivar energies: Ry, in the order of the states asked for
     :ivar charge: electrons of this spin (of both spins for nspin=1), Simpson's rule over the whole sphere
-    :ivar energy_sum: Ry, the core part of the single-particle energy (JuKKR's ESPC, summed over l): sum (2l+1) 2/nspin E
+    :ivar energy_sum: Ry, sum of (2l+1) 2/nspin E: JuKKR's ESPC, summed over l
     """
 
-    density: NDArray[np.float64]
+    density: FloatArray
     energies: tuple[float, ...]
     charge: float
     energy_sum: float
 
 
 @njit(cache=True, error_model='numpy')
-def simpson(values: NDArray[np.float64], drdi: NDArray[np.float64]) -> float:
+def simpson(values: FloatArray, drdi: FloatArray) -> float:
     """Simpson's rule over the whole mesh; with an even number of points the first interval has the four-point rule.
 
     :param values: (n,) integrand, n >= 5
@@ -68,10 +71,7 @@ def simpson(values: NDArray[np.float64], drdi: NDArray[np.float64]) -> float:
     total = 0.0
     if n % 2 == 0:
         total = (
-            9.0 * values[0] * drdi[0]
-            + 19.0 * values[1] * drdi[1]
-            - 5.0 * values[2] * drdi[2]
-            + values[3] * drdi[3]
+            9.0 * values[0] * drdi[0] + 19.0 * values[1] * drdi[1] - 5.0 * values[2] * drdi[2] + values[3] * drdi[3]
         ) / 24.0
         first = 1
     edges = values[first] * drdi[first] + values[n - 1] * drdi[n - 1]
@@ -81,65 +81,67 @@ def simpson(values: NDArray[np.float64], drdi: NDArray[np.float64]) -> float:
         odd += values[i] * drdi[i]
     for i in range(first + 2, n - 2, 2):
         even += values[i] * drdi[i]
-    return total + (edges + 4.0 * odd + 2.0 * even) / 3.0
+    result: float = total + (edges + 4.0 * odd + 2.0 * even) / 3.0
+    return result
 
 
 @njit(cache=True, error_model='numpy', inline='always')
-def _coupling(energy, potential, r, dr, centrifugal, c, relativistic):  # type: ignore[no-untyped-def]
+def _coupling(
+    energy: float, potential: float, r: float, dr: float, ell: int, c: float, relativistic: bool
+) -> tuple[float, float, float]:
     """u, x, y at one radius: dg/di = u f + x g, df/di = -x f - y g; ``potential`` includes -2Z/r."""
     phi = (energy - potential) * dr / c
     u = dr * c
     if relativistic:
         u += phi
     x = dr / r
-    return u, x, phi - centrifugal * x * x / u
+    return u, x, phi - ell * (ell + 1.0) * x * x / u
 
 
 @njit(cache=True, error_model='numpy')
-def _couplings(energy, total, r, drdi, centrifugal, c, relativistic, last, u, x, y):  # type: ignore[no-untyped-def]
-    for k in range(1, last):
-        u[k], x[k], y[k] = _coupling(energy, total[k], r[k], drdi[k], centrifugal, c, relativistic)
-
-
-@njit(cache=True, error_model='numpy')
-def _series(energy, v0, z, l, c, power_series, p, q):  # type: ignore[no-untyped-def]
-    """Coefficients of g = r^s sum p_n r^n and f = r^s sum q_n r^n at the nucleus for the potential -2Z/r + v0; returns s."""
-    terms = p.shape[0]
+def _series(
+    energy: float, v0: float, z: float, ell: int, c: float, power_series: bool
+) -> tuple[float, FloatArray, FloatArray]:
+    """s, p, q of g = r^s sum p_n r^n and f = r^s sum q_n r^n at the nucleus, for the potential -2Z/r + v0."""
+    terms = _SERIES_TERMS
+    p = np.empty(terms)
+    q = np.empty(terms)
     if power_series:
         # s = l; f follows from the non-relativistic g' - g/r = c f
         p[0] = 0.0
         p[1] = 1.0
         for n in range(2, terms):
-            p[n] = ((v0 - energy) * p[n - 2] - 2.0 * z * p[n - 1]) / ((n + 2 * l) * (n - 1.0))
+            p[n] = ((v0 - energy) * p[n - 2] - 2.0 * z * p[n - 1]) / ((n + 2 * ell) * (n - 1.0))
         for n in range(terms - 1):
-            q[n] = p[n + 1] * (l + n) / c
+            q[n] = p[n + 1] * (ell + n) / c
         n = terms
-        beyond = ((v0 - energy) * p[n - 2] - 2.0 * z * p[n - 1]) / ((n + 2 * l) * (n - 1.0))
-        q[terms - 1] = beyond * (l + terms - 1) / c
-        return float(l)
+        beyond = ((v0 - energy) * p[n - 2] - 2.0 * z * p[n - 1]) / ((n + 2 * ell) * (n - 1.0))
+        q[terms - 1] = beyond * (ell + terms - 1) / c
+        return float(ell), p, q
     alpha = 2.0 * z / c
     w = (energy - v0) / c
     rest = c + w
-    centrifugal = l * (l + 1.0)
+    centrifugal = ell * (ell + 1.0)
     s = np.sqrt(centrifugal + 1.0 - alpha * alpha)
     p[0] = 1.0
     q[0] = (s - 1.0) / alpha
     for n in range(1, terms):
         first = rest * q[n - 1]
         second = alpha * w * p[n - 1]
-        if l > 0:
+        if ell > 0:
             second += rest * (alpha * p[n - 1] + (n - 1 + s + 1.0) * q[n - 1])
             if n > 1:
                 second += rest * w * p[n - 2]
         determinant = -alpha * n * (n + 2.0 * s)
         p[n] = alpha * (second - (n + s + 1.0) * first) / determinant
         q[n] = ((n + s - 1.0) * second - (centrifugal - alpha * alpha) * first) / determinant
-    return s
+    return s, p, q
 
 
 @njit(cache=True, error_model='numpy')
-def _outward(g, f, u, x, y, r, s, p, q, match):  # type: ignore[no-untyped-def]
+def _outward(work: FloatArray, r: FloatArray, s: float, p: FloatArray, q: FloatArray, match: int) -> tuple[int, float]:
     """Integrate from the nucleus to index ``match``; returns the sign changes of g and dg/di at ``match``."""
+    g, f, u, x, y = work
     nodes = 0
     g[0] = 0.0
     f[0] = 0.0
@@ -183,11 +185,29 @@ def _outward(g, f, u, x, y, r, s, p, q, match):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model='numpy')
-def _inward(g, f, u, x, y, r, drdi, total, v, z, energy, centrifugal, c, relativistic, a, b, last, innermost, value, slope):  # type: ignore[no-untyped-def]  # noqa: E501
+def _inward(
+    work: FloatArray,
+    v: FloatArray,
+    z: float,
+    r: FloatArray,
+    drdi: FloatArray,
+    a: float,
+    b: float,
+    energy: float,
+    ell: int,
+    c: float,
+    relativistic: bool,
+    last: int,
+    innermost: int,
+    value: float,
+    slope: float,
+) -> tuple[int, int, float]:
     """Integrate from index ``last`` to the outermost extremum of g, at most to ``innermost``.
 
-    Starts with g = value, dg/dr = slope and three Runge-Kutta steps. Returns the sign changes of g, the last index and dg/di.
+    Starts with g = value, dg/dr = slope and three Runge-Kutta steps. Returns the sign changes of g, the last index and
+    dg/di there.
     """
+    g, f, u, x, y = work
     nodes = 0
     k = last
     slope_i = slope * drdi[k]
@@ -204,7 +224,7 @@ def _inward(g, f, u, x, y, r, drdi, total, v, z, energy, centrifugal, c, relativ
         expo = (r[k + 1] + b) * half
         rh = expo - b
         vh = (3.0 * v[k + 1] + 6.0 * v[k] - v[k - 1]) * 0.125 - 2.0 * z / rh
-        uh, xh, yh = _coupling(energy, vh, rh, a * expo, centrifugal, c, relativistic)
+        uh, xh, yh = _coupling(energy, vh, rh, a * expo, ell, c, relativistic)
         g1, f1 = g[k + 1], f[k + 1]
         gg, ff = g1 - 0.5 * dg, f1 - 0.5 * df
         dg2, df2 = uh * ff + xh * gg, -xh * ff - yh * gg
@@ -249,20 +269,21 @@ def _inward(g, f, u, x, y, r, drdi, total, v, z, energy, centrifugal, c, relativ
 
 
 @njit(cache=True, error_model='numpy')
-def _log_derivative_outside(energy, l, radius, c, relativistic):  # type: ignore[no-untyped-def]
+def _log_derivative_outside(energy: float, ell: int, radius: float, c: float, relativistic: bool) -> float:
     """d ln(r k_l(qr))/dr at ``radius``: the decaying solution in the empty space outside the sphere."""
     q2 = -energy
     if relativistic:
         q2 *= 1.0 + energy / (c * c)
     q = np.sqrt(q2)
     ratio = 1.0 + 1.0 / (q * radius)  # k_1/k_0
-    for order in range(1, l + 1):
+    for order in range(1, ell + 1):
         ratio = 1.0 / ratio + (2 * order + 1) / (q * radius)
-    return (l + 1) / radius - q * ratio
+    result: float = (ell + 1) / radius - q * ratio
+    return result
 
 
 @njit(cache=True, error_model='numpy')
-def _outer_end(energy, z, a, b, n):  # type: ignore[no-untyped-def]
+def _outer_end(energy: float, z: float, a: float, b: float, n: int) -> int:
     """Number of mesh points (odd unless all are needed) beyond which the state has decayed."""
     if energy > -1.0e-8:
         return n
@@ -277,18 +298,33 @@ def _outer_end(energy, z, a, b, n):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model='numpy')
-def bound_state(v, total, r, drdi, a, b, z, l, nodes, energy, c, relativistic, tolerance, g, f, u, x, y, p, q):  # type: ignore[no-untyped-def]  # noqa: E501
-    """One bound state; g and f (n,) return unnormalised, beyond the outer end untouched.
+def _bound_state(
+    v: FloatArray,
+    total: FloatArray,
+    r: FloatArray,
+    drdi: FloatArray,
+    a: float,
+    b: float,
+    z: float,
+    ell: int,
+    nodes: int,
+    energy: float,
+    c: float,
+    relativistic: bool,
+    tolerance: float,
+    work: FloatArray,
+) -> tuple[int, float, float, int]:
+    """One bound state; the rows 0 and 1 of ``work`` (5, n) return g and f, not normalised.
 
-    :return: status, energy, norm integral of g^2 + f^2, number of mesh points up to the outer end
+    ``total`` is the potential ``v`` with -2Z/r. Returns (status, energy, integral of g^2 + f^2, number of mesh points
+    up to the outer end, beyond which g and f are meaningless).
     """
     n = r.shape[0]
-    centrifugal = l * (l + 1.0)
+    g, f, u, x, y = work
     power_series = not relativistic or z <= _LIGHTEST_WITH_RELATIVISTIC_SERIES
-    low = -50.0 - 1.5 * (5.0 + ((z + 1.0) / (l + 1)) ** 2)
+    low = -50.0 - 1.5 * (5.0 + ((z + 1.0) / (ell + 1)) ** 2)
     high = 0.0
     status = _NOT_CONVERGED
-    found = 0
     for _ in range(120):
         if not (low < energy < high):
             energy = 0.5 * (low + high)
@@ -301,17 +337,18 @@ def bound_state(v, total, r, drdi, a, b, z, l, nodes, energy, c, relativistic, t
             slope = -0.1
         else:
             value = 1.0e-10
-            slope = value * _log_derivative_outside(energy, l, r[last], c, relativistic)
-        _couplings(energy, total, r, drdi, centrifugal, c, relativistic, points, u, x, y)
+            slope = value * _log_derivative_outside(energy, ell, r[last], c, relativistic)
+        for k in range(1, points):
+            u[k], x[k], y[k] = _coupling(energy, total[k], r[k], drdi[k], ell, c, relativistic)
         innermost = 29 if nodes > 0 else points // 3 - 1
         outer_nodes, match, dg = _inward(
-            g, f, u, x, y, r, drdi, total, v, z, energy, centrifugal, c, relativistic, a, b, last, innermost, value, slope
+            work, v, z, r, drdi, a, b, energy, ell, c, relativistic, last, innermost, value, slope
         )
         rm = r[match]
         outer = g[match]
         outer_slope = rm * dg / drdi[match]
-        s = _series(energy, v[0], z, l, c, power_series, p, q)
-        inner_nodes, dg = _outward(g, f, u, x, y, r, s, p, q, match)
+        s, p, q = _series(energy, v[0], z, ell, c, power_series)
+        inner_nodes, dg = _outward(work, r, s, p, q, match)
         inner = g[match]
         inner_slope = rm * dg / drdi[match]
         if not np.isfinite(inner + inner_slope + outer + outer_slope):
@@ -351,36 +388,45 @@ def bound_state(v, total, r, drdi, a, b, z, l, nodes, energy, c, relativistic, t
 
 
 @njit(cache=True, error_model='numpy')
-def bound_states(v, r, drdi, a, b, z, ls, nodes, energies, occupations, c, relativistic, tolerance, density):  # type: ignore[no-untyped-def]  # noqa: E501
-    """Add occupation * normalised (g^2 + f^2) of every state to ``density`` (n,), replace the start ``energies`` by the found ones.
+def _bound_states(
+    v: FloatArray,
+    r: FloatArray,
+    drdi: FloatArray,
+    a: float,
+    b: float,
+    z: float,
+    ells: IntArray,
+    nodes: IntArray,
+    energies: FloatArray,
+    degeneracies: FloatArray,
+    relativistic: bool,
+    density: FloatArray,
+) -> tuple[int, int]:
+    """Add degeneracy * (g^2 + f^2), normalised, of all states to ``density``, replace the start energies by the found.
 
-    ``v`` (n,) without -2Z/r. Returns (status, index of the state that failed or -1).
+    Returns (status, index of the state that failed, or -1).
     """
     n = r.shape[0]
+    c = SPEED_OF_LIGHT if relativistic else 1.0
+    tolerance = 1.0e-12 * (z * z + 1.0)
     total = v.copy()
     for k in range(1, n):
         total[k] -= 2.0 * z / r[k]
-    g = np.empty(n)
-    f = np.empty(n)
-    u = np.empty(n)
-    x = np.empty(n)
-    y = np.empty(n)
-    p = np.empty(_SERIES_TERMS)
-    q = np.empty(_SERIES_TERMS)
-    for i in range(ls.shape[0]):
-        status, energy, norm, points = bound_state(
-            v, total, r, drdi, a, b, z, ls[i], nodes[i], energies[i], c, relativistic, tolerance, g, f, u, x, y, p, q
+    work = np.empty((5, n))
+    for i in range(ells.shape[0]):
+        status, energy, norm, points = _bound_state(
+            v, total, r, drdi, a, b, z, ells[i], nodes[i], energies[i], c, relativistic, tolerance, work
         )
         energies[i] = energy
         if status != _FOUND:
             return status, i
-        weight = occupations[i] / norm
+        weight = degeneracies[i] / norm
         for k in range(1, points):
-            density[k] += weight * (g[k] * g[k] + f[k] * f[k])
+            density[k] += weight * (work[0, k] ** 2 + work[1, k] ** 2)
     return _FOUND, -1
 
 
-def state_nodes(states: tuple[CoreState, ...]) -> NDArray[np.int64]:
+def _nodes(states: tuple[CoreState, ...]) -> IntArray:
     """Number of nodes n-l-1 of each state: the states of one l are its lowest ones, in the order of the list."""
     seen: dict[int, int] = {}
     nodes = []
@@ -390,8 +436,7 @@ def state_nodes(states: tuple[CoreState, ...]) -> NDArray[np.int64]:
     return np.array(nodes, dtype=np.int64)
 
 
-def failure_message(status: int, l: int, nodes: int, z: float, energy: float, where: str) -> str:
-    """The sentence of :class:`CoreStateError` for a status of :func:`bound_states`."""
+def _failure(status: int, ell: int, nodes: int, z: float, energy: float, where: str) -> CoreStateError:
     reason = {
         _NOT_BOUND: 'is not bound in this potential',
         _WRONG_NODES: 'was not found: no energy gives the right number of nodes',
@@ -399,14 +444,15 @@ def failure_message(status: int, l: int, nodes: int, z: float, energy: float, wh
         _NOT_FINITE: 'was not found: the potential is not a finite number',
     }[status]
     place = f' of {where}' if where else ''
-    return (
-        f'The core state {nodes + l + 1}{_L_NAMES[l]}{place} (l={l}, Z={z:g}) {reason}; last trial energy {energy:.6g} Ry. '
-        'Check that the potential belongs to this nuclear charge, and that its list of core states holds deep states only.'
+    return CoreStateError(
+        f'The core state {nodes + ell + 1}{L_LETTERS[ell]}{place} (l={ell}, Z={z:g}) {reason}; last trial energy '
+        f'{energy:.6g} Ry. Check that the potential belongs to this nuclear charge, and that its list of core states '
+        'holds deep states only.'
     )
 
 
 def solve_core(
-    v: NDArray[np.float64],
+    v: FloatArray,
     mesh: RadialMesh,
     z: float,
     states: tuple[CoreState, ...],
@@ -418,40 +464,25 @@ def solve_core(
 
     :param v: (n,) Ry, spherical potential without -2Z/r
     :param states: l and start energy (Ry) of each state; the k-th state of an l has the principal quantum number l+k
-    :param nspin: 2 if ``v`` is the potential of one spin direction, each state then has 2l+1 electrons; 1: twice as many
+    :param nspin: 2 if ``v`` belongs to one spin direction, each state then has 2l+1 electrons; 1: twice as many
     :param relativistic: scalar-relativistic (KVREL=1) or non-relativistic (KVREL=0)
     :param where: the words for the atom and spin in an error message, such as ``site 1, spin down``
     :raises CoreStateError: a state is not bound, or cannot be found
     """
     density = np.zeros(mesh.n)
     energies = np.array([state.energy for state in states])
-    ls = np.array([state.l for state in states], dtype=np.int64)
-    degeneracies = (2.0 * ls + 1.0) * 2.0 / nspin
-    if states:
-        nodes = state_nodes(states)
-        light_speed = SPEED_OF_LIGHT if relativistic else 1.0
-        status, failed = bound_states(
-            np.ascontiguousarray(v),
-            mesh.r,
-            mesh.drdi,
-            mesh.a,
-            mesh.b,
-            float(z),
-            ls,
-            nodes,
-            energies,
-            degeneracies,
-            light_speed,
-            relativistic,
-            1.0e-12 * (z * z + 1.0),
-            density,
-        )
-        if status != _FOUND:
-            state = states[failed]
-            raise CoreStateError(failure_message(status, state.l, int(nodes[failed]), z, float(energies[failed]), where))
+    ells = np.array([state.l for state in states], dtype=np.int64)
+    degeneracies = (2.0 * ells + 1.0) * 2.0 / nspin
+    nodes = _nodes(states)
+    v = np.ascontiguousarray(v, dtype=np.float64)
+    status, failed = _bound_states(
+        v, mesh.r, mesh.drdi, mesh.a, mesh.b, float(z), ells, nodes, energies, degeneracies, relativistic, density
+    )
+    if status != _FOUND:
+        raise _failure(status, int(ells[failed]), int(nodes[failed]), z, float(energies[failed]), where)
     return CoreSolution(
         density=density,
-        energies=tuple(float(energy) for energy in energies),
+        energies=tuple(energies.tolist()),
         charge=float(simpson(density, mesh.drdi)),
         energy_sum=float(np.dot(degeneracies, energies)),
     )

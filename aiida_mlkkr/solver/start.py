@@ -4,10 +4,11 @@ On a site where the impurity's nuclear charge is not the host's,
 
     V(r) = V_host(r) + V_atom(Z; r) - V_atom(Z_host; r),
 
-with the potentials of neutral free atoms (see :mod:`aiida_mlkkr.solver.atom`) in the configuration that they have in a metal.
-What the crystal does to an atom is taken over from the host, what distinguishes the elements comes from the atoms; both
-atoms are neutral and share the zero of energy at infinity, so nothing is left to align. All other sites keep the host's
-potential. Where JuKKR is used, the voronoi code has this task; it starts from overlapping atoms without the host.
+with the potentials of neutral free atoms (see :mod:`aiida_mlkkr.solver.atom`) in the configuration that they have in a
+metal. What the crystal does to an atom is taken over from the host, what distinguishes the elements comes from the
+atoms; both atoms are neutral and share the zero of energy at infinity, so nothing is left to align. All other sites
+keep the host's potential. With JuKKR this is the task of the voronoi code, whose start potentials know nothing of the
+host.
 
 Units: Rydberg and Bohr.
 """
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.kkr.elements import symbol
+from aiida_mlkkr.kkr.elements import L_LETTERS, symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import AtomicPotential, CoreState, ImpurityPotential
 
@@ -29,81 +30,100 @@ from .core import CoreStateError, solve_core
 from .errors import InconsistentInputError
 from .xc import VWN, lsda
 
+FloatArray = NDArray[np.float64]
+
 _SPIN_WORDS = {1: ('',), 2: ('SPIN DOWN', 'SPIN UP')}
 
 
 def standard_start(
-    z: Sequence[float] | NDArray[np.float64],
+    z: Sequence[float] | FloatArray,
+    lmax: Sequence[int] | NDArray[np.int64],
     host: ImpurityPotential,
     contour_bottom: float,
-    moments: Sequence[float] | NDArray[np.float64] | None = None,
+    moments: Sequence[float] | FloatArray | None = None,
     nspin: int | None = None,
     kind: int = VWN,
 ) -> ImpurityPotential:
     """Start potential of a cluster of impurities and host atoms.
 
-    The spins are equal unless ``moments`` is given, for sites that keep the host's element as they are in the host. Bound
+    Both spins are alike on an impurity, unless ``moments`` asks for a splitting; host atoms keep the host's. Bound
     states below the bottom of the energy contour become core states, all others are left to the valence.
 
     :param z: (natom,) nuclear charges of the sites; 0 for a vacancy
-    :param host: the host's potential in the atomic-sphere approximation, one block (and spin) per site, or one site if all sites
-        of the host are alike; such as ``out_potential`` of the host calculation
-    :param contour_bottom: lowest energy of the contour (Ry), such as the smallest real part of the energies of kkrflex_green
+    :param lmax: (natom,) angular-momentum cutoffs of the sites
+    :param host: the host's potential in the atomic-sphere approximation, such as ``out_potential`` of the host
+        calculation: one site for each site of the cluster, or a single one if all sites of the host are alike
+    :param contour_bottom: lowest energy of the contour (Ry): the smallest real part of the energies of kkrflex_green
     :param moments: (natom,) spin moments (mu_B) to start with on the sites, 0 where there is none
     :param nspin: number of spins of the start potential; the host's if None
     :param kind: exchange-correlation functional, a value of :data:`aiida_mlkkr.solver.xc.XC_KINDS`
-    :raises InconsistentInputError: the host does not fit the sites, is full potential, or the moments cannot be
+    :raises InconsistentInputError: the host does not fit the sites or is full potential, or a site cannot have the
+        moment or the shells of its element
     :raises AtomError: a nuclear charge is not one of the elements 1 to 92
     """
     nspin = host.nspin if nspin is None else nspin
-    if nspin not in _SPIN_WORDS:
-        raise InconsistentInputError(f'a potential has one or two spins, not {nspin}')
-    if host.is_full_potential:
-        raise InconsistentInputError(
-            'the standard start potential needs a host in the atomic-sphere approximation (INS=0); this one is full potential'
-        )
-    if host.natom not in (1, len(z)):
-        raise InconsistentInputError(
-            f'the host potential has {host.natom} sites, the cluster {len(z)}: give one site of the host for each site of the cluster'
-        )
     moments = np.zeros(len(z)) if moments is None else np.asarray(moments, dtype=np.float64)
-    if moments.shape != (len(z),):
-        raise InconsistentInputError(f'{moments.size} start moments for {len(z)} sites')
-    if nspin == 1 and moments.any():
-        raise InconsistentInputError('start moments need two spins (NSPIN=2)')
+    _check(host, len(z), len(lmax), moments, nspin)
     sites = []
-    for number, (charge, moment) in enumerate(zip(z, moments, strict=True), start=1):
+    for number, (charge, cutoff, moment) in enumerate(zip(z, lmax, moments, strict=True), start=1):
         blocks = _with_spins(host.sites[0 if host.natom == 1 else number - 1], nspin)
-        if charge != blocks[0].z:
-            blocks = _replace_element(blocks, charge, contour_bottom, kind)
-        if moment:
-            try:
+        try:
+            if charge != blocks[0].z:
+                blocks = _replace_element(blocks, charge, int(cutoff), contour_bottom, kind)
+            if moment:
                 blocks = _split_spins(blocks, moment, kind)
-            except InconsistentInputError as error:
-                raise InconsistentInputError(f'site {number}: {error}') from error
+        except InconsistentInputError as error:
+            raise InconsistentInputError(f'start potential of site {number}: {error}') from error
         sites.append(blocks)
     return ImpurityPotential(tuple(sites))
 
 
-def start_core_states(v: NDArray[np.float64], mesh: RadialMesh, z: int, contour_bottom: float) -> tuple[CoreState, ...]:
-    """The core states of an atom: those of its occupied shells that are bound below the contour, ordered by l.
+def start_core_states(
+    v: FloatArray, mesh: RadialMesh, z: int, lmax: int, contour_bottom: float
+) -> tuple[CoreState, ...]:
+    """The core states of an atom, ordered by l: its shells that are bound below the contour, or beyond the cutoff.
+
+    A closed shell with l > lmax cannot be valence, so it is core wherever it is bound (4f of Lu and Hf with lmax 2).
 
     :param v: (n,) spherical potential without -2Z/r in Ry
+    :raises InconsistentInputError: an open shell has l > lmax, or a closed one is not bound
     """
     atom = solve_atom(z, metallic=True)
     states: list[CoreState] = []
-    for angular in sorted({shell.l for shell in atom.states}):
-        of_this_l: tuple[CoreState, ...] = ()
-        for shell in (shell for shell in atom.states if shell.l == angular):
+    for ell in sorted({shell.l for shell in atom.states}):
+        bound: tuple[CoreState, ...] = ()
+        for shell in (shell for shell in atom.states if shell.l == ell):
             try:
-                energies = solve_core(v, mesh, z, (*of_this_l, CoreState(angular, shell.energy)), nspin=1).energies
+                energies = solve_core(v, mesh, z, (*bound, CoreState(ell, shell.energy)), nspin=1).energies
             except CoreStateError:
+                energies = (0.0,)
+            if not energies[-1] < (contour_bottom if ell <= lmax else 0.0) or (ell > lmax and shell.is_open):
+                if ell > lmax:
+                    raise InconsistentInputError(
+                        f'the {shell.n}{L_LETTERS[ell]} shell of {atom.symbol} is neither a closed core shell nor '
+                        f'within lmax={lmax}; use a host calculation with lmax={ell}'
+                    )
                 break
-            if energies[-1] >= contour_bottom:
-                break
-            of_this_l = tuple(CoreState(angular, energy) for energy in energies)
-        states += of_this_l
+            bound = tuple(CoreState(ell, energy) for energy in energies)
+        states += bound
     return tuple(states)
+
+
+def _check(host: ImpurityPotential, natom: int, ncutoffs: int, moments: FloatArray, nspin: int) -> None:
+    if nspin not in _SPIN_WORDS:
+        raise InconsistentInputError(f'a potential has one or two spins, not {nspin}')
+    if host.is_full_potential:
+        raise InconsistentInputError(
+            'the standard start potential needs a host in the atomic-sphere approximation (INS=0), not full potential'
+        )
+    if host.natom not in (1, natom):
+        raise InconsistentInputError(
+            f'the host potential has {host.natom} sites and the cluster {natom}: give one host site for each of them'
+        )
+    if ncutoffs != natom or moments.shape != (natom,):
+        raise InconsistentInputError(f'{ncutoffs} values of lmax and {moments.size} start moments for {natom} sites')
+    if nspin == 1 and moments.any():
+        raise InconsistentInputError('start moments need two spins (NSPIN=2)')
 
 
 def _with_spins(blocks: tuple[AtomicPotential, ...], nspin: int) -> tuple[AtomicPotential, ...]:
@@ -111,15 +131,17 @@ def _with_spins(blocks: tuple[AtomicPotential, ...], nspin: int) -> tuple[Atomic
     if len(blocks) == nspin:
         return blocks
     mean = _mean(blocks)
-    return tuple(dataclasses.replace(blocks[0], title=_title(blocks[0].z, words), v=mean) for words in _SPIN_WORDS[nspin])
+    return tuple(
+        dataclasses.replace(blocks[0], title=_title(blocks[0].z, words), v=mean) for words in _SPIN_WORDS[nspin]
+    )
 
 
 def _replace_element(
-    blocks: tuple[AtomicPotential, ...], charge: float, contour_bottom: float, kind: int
+    blocks: tuple[AtomicPotential, ...], charge: float, lmax: int, contour_bottom: float, kind: int
 ) -> tuple[AtomicPotential, ...]:
     host = blocks[0]
     v = _mean(blocks) + _atomic(charge, host.mesh, kind) - _atomic(host.z, host.mesh, kind)
-    core = start_core_states(v, host.mesh, int(charge), contour_bottom) if charge else ()
+    core = start_core_states(v, host.mesh, int(charge), lmax, contour_bottom) if charge else ()
     return tuple(
         dataclasses.replace(host, title=_title(charge, words), z=float(charge), core=core, v=v)
         for words in _SPIN_WORDS[len(blocks)]
@@ -127,7 +149,7 @@ def _replace_element(
 
 
 def _split_spins(blocks: tuple[AtomicPotential, ...], moment: float, kind: int) -> tuple[AtomicPotential, ...]:
-    """Add the exchange splitting of a spin moment (mu_B) in the atom's magnetic shell; a positive moment lowers spin up."""
+    """Add the exchange splitting of a moment (mu_B) in the atom's magnetic shell; a positive moment lowers spin up."""
     down, up = blocks
     if not down.z:
         raise InconsistentInputError('a vacancy cannot start with a spin moment')
@@ -136,7 +158,7 @@ def _split_spins(blocks: tuple[AtomicPotential, ...], moment: float, kind: int) 
     capacity = 2 * atom.states[shell].l + 1
     if not abs(moment) <= capacity:
         raise InconsistentInputError(
-            f'a start moment of {moment:g} mu_B is more than the {capacity} mu_B that a shell of {atom.symbol} can carry'
+            f'a start moment of {moment:g} mu_B is more than the {capacity} mu_B that a shell of {atom.symbol} carries'
         )
     r = np.maximum(down.mesh.r, atom.r[0])
     density = atom.density_at(r)
@@ -147,25 +169,30 @@ def _split_spins(blocks: tuple[AtomicPotential, ...], moment: float, kind: int) 
 
 
 def _magnetic_shell(atom: AtomSolution) -> int:
-    """Index of the shell that carries the moment: the open shell of highest l, or the outermost one of a closed-shell atom."""
+    """Index of the shell that carries the moment: the open one of highest l, or the outermost of closed shells."""
 
     def rank(indexed: tuple[int, AtomState]) -> tuple[bool, int, int]:
         _, state = indexed
-        is_open = state.occupation < 4 * state.l + 2
-        return (is_open, state.l if is_open else 0, state.n)
+        return state.is_open, state.l if state.is_open else 0, state.n
 
     return max(enumerate(atom.states), key=rank)[0]
 
 
-def _atomic(charge: float, mesh: RadialMesh, kind: int) -> NDArray[np.float64]:
-    """Potential of the free atom on the mesh, without -2Z/r; nothing for a vacancy."""
+def _atomic(charge: float, mesh: RadialMesh, kind: int) -> FloatArray:
+    """Potential of the free atom on the mesh, without -2Z/r; nothing for a vacancy.
+
+    At the nucleus it diverges weakly, as the relativistic density does; there it is extrapolated like JuKKR's.
+    """
     if charge == 0:
         return np.zeros(mesh.n)
-    return solve_atom(check_element(charge), kind, metallic=True).potential_at(mesh.r)
+    r = mesh.r
+    v = solve_atom(check_element(charge), kind, metallic=True).potential_at(r)
+    v[0] = v[1] - r[1] * (v[2] - v[1]) / (r[2] - r[1])
+    return v
 
 
-def _mean(blocks: tuple[AtomicPotential, ...]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.mean([block.v for block in blocks], axis=0)
+def _mean(blocks: tuple[AtomicPotential, ...]) -> FloatArray:
+    mean: FloatArray = np.mean([block.v for block in blocks], axis=0)
     return mean
 
 

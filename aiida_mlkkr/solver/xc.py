@@ -1,9 +1,9 @@
 """Local spin-density exchange and correlation.
 
-Three parametrisations, named as JuKKR's ``config.cfg`` names them: Vosko, Wilk and Nusair, Can. J. Phys. 58, 1200 (1980)
-(``LDA``, ``LDA-VWN``), von Barth and Hedin, J. Phys. C 5, 1629 (1972) (``LDA-vBH``), and its refit by Moruzzi, Janak and
-Williams, *Calculated Electronic Properties of Metals* (1978) (``LDA-MJW``). The constants have JuKKR's number of digits, as
-the total energies and potentials are compared with JuKKR's to the last printed digit.
+Three parametrisations, named as JuKKR's ``config.cfg`` names them: Vosko, Wilk and Nusair, Can. J. Phys. 58, 1200
+(1980) (``LDA``, ``LDA-VWN``), von Barth and Hedin, J. Phys. C 5, 1629 (1972) (``LDA-vBH``), and its refit by Moruzzi,
+Janak and Williams, *Calculated Electronic Properties of Metals* (1978) (``LDA-MJW``). The constants have JuKKR's number
+of digits, as the total energies and potentials are compared with JuKKR's to the last printed digit.
 
 Units: Rydberg and Bohr. Spin order: down, up; the moment is up minus down.
 """

@@ -55,7 +55,9 @@ def test_total_energies_of_nist(z: int) -> None:
     lda = converge_atom(z, configuration(z), local_density, math.inf)
     assert energy_in_nist_digits(lda) == pytest.approx(float(NIST[z]['lda']), abs=1e-6)
     # the scalar-relativistic energies are 1e-6 Ha less certain: two implementations of two more approximations
-    scalar = converge_atom(z, configuration(z), relativistic_local_density, NIST_SPEED_OF_LIGHT, large_component_only=True)
+    scalar = converge_atom(
+        z, configuration(z), relativistic_local_density, NIST_SPEED_OF_LIGHT, large_component_only=True
+    )
     assert energy_in_nist_digits(scalar) == pytest.approx(float(NIST[z]['scrlda']), abs=2e-6)
 
 
@@ -131,12 +133,12 @@ def test_configurations() -> None:
 
 def test_configurations_in_a_metal() -> None:
     assert metallic_configuration(25)[-2:] == ((3, 2, 6), (4, 0, 1))
-    assert metallic_configuration(46)[-2:] == ((4, 2, 9), (5, 0, 1))
-    assert metallic_configuration(60)[-6:-3] == ((4, 3, 3), (5, 0, 2), (5, 1, 6))
+    assert metallic_configuration(46)[-2:] == ((4, 2, pytest.approx(9.4)), (5, 0, pytest.approx(0.6)))
+    assert metallic_configuration(60)[-5:] == ((4, 3, 3), (5, 0, 2), (5, 1, 6), (5, 2, 1), (6, 0, 2))
     for z in (1, 13, 24, 30, 51, 63, 64, 79, 92):
         assert metallic_configuration(z) == configuration(z)
     for z in range(1, HEAVIEST + 1):
-        assert sum(electrons for _, _, electrons in metallic_configuration(z)) == z
+        assert sum(electrons for _, _, electrons in metallic_configuration(z)) == pytest.approx(z)
 
 
 @pytest.mark.parametrize('z', [0, 93, -3, 25.5, math.nan])

@@ -31,7 +31,9 @@ def test_hydrogen_like_ions() -> None:
     # the integration is of fourth order in the mesh step of 0.0125
     np.testing.assert_allclose(solution.energies, exact, rtol=1e-6)
     assert solution.charge == pytest.approx(2 * (3 * 1 + 2 * 3 + 5 + 7), abs=1e-6)
-    assert solution.energy_sum == pytest.approx(sum(2 * (2 * l + 1) * e for l, e in zip(ls, exact, strict=True)), rel=1e-6)
+    assert solution.energy_sum == pytest.approx(
+        sum(2 * (2 * l + 1) * e for l, e in zip(ls, exact, strict=True)), rel=1e-6
+    )
 
 
 def test_mean_radii_of_hydrogen_like_states() -> None:
@@ -46,7 +48,7 @@ def test_mean_radii_of_hydrogen_like_states() -> None:
 @pytest.mark.parametrize('z', [30.0, 60.0, 92.0])
 def test_s_states_follow_diracs_formula(z: float) -> None:
     # without spin-orbit coupling the scalar-relativistic equations for l = 0 are Dirac's
-    mesh, v = hydrogen_like(z)
+    mesh, _ = hydrogen_like(z)
     mesh = RadialMesh(a=mesh.a, b=mesh.b * 1e-3, n=mesh.n + 552)
     solution = solve_core(np.zeros(mesh.n), mesh, z, (CoreState(0, -z * z), CoreState(0, -z * z / 4)), nspin=2)
     alpha2 = (2.0 * z / SPEED_OF_LIGHT) ** 2
@@ -63,7 +65,8 @@ def test_density_and_energies_of_jukkr(atom: str, z: float) -> None:
     a, b = reference[f'{atom}_mesh']
     v = reference[f'{atom}_v']
     states = tuple(
-        CoreState(int(l), float(energy)) for l, energy in zip(reference[f'{atom}_l'], reference[f'{atom}_start'], strict=True)
+        CoreState(int(l), float(energy))
+        for l, energy in zip(reference[f'{atom}_l'], reference[f'{atom}_start'], strict=True)
     )
     solution = solve_core(v, RadialMesh(a=a, b=b, n=len(v)), z, states, nspin=2)
     # round-off; the energies are printed with twelve digits
