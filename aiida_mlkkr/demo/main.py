@@ -21,7 +21,7 @@ from aiida_mlkkr.demo.errors import DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
 from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, running_daemon
 from aiida_mlkkr.demo.progress import RunsProgress
-from aiida_mlkkr.demo.recipe import host_formula, recipe_of
+from aiida_mlkkr.demo.recipe import for_embedded_solver, host_formula, recipe_of
 from aiida_mlkkr.demo.report import RunInfo, print_report, write_report
 from aiida_mlkkr.demo.results import Comparison, ImpurityResult, result_of
 from aiida_mlkkr.demo.runs import ImpurityRun, lost_calculations, run_all
@@ -70,8 +70,10 @@ def _run_demo(
         _tell(console, 'archive', f'{archive.name} ({"imported" if imported else "already there"})')
     recipes = [recipe_of(entry.symbol, node) for entry, node in zip(chosen, workchains, strict=True)]
     references = [result_of(recipe.symbol, recipe.calculations) for recipe in recipes]
-    runs = [ImpurityRun(recipe, code) for recipe in recipes]
     interruption.check()
+    if kkrimp is None:
+        recipes = [for_embedded_solver(recipe) for recipe in recipes]
+    runs = [ImpurityRun(recipe, code) for recipe in recipes]
     _run(console, profile, runs, references, interruption)
 
     rows = [

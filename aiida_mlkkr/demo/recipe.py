@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiida_mlkkr.demo.errors import DemoError
@@ -70,3 +70,10 @@ def host_formula(recipe: Recipe) -> str:
     query.append(orm.StructureData, with_descendants='host')
     structure = query.first(flat=True)
     return structure.get_formula() if structure is not None else 'the host'
+
+
+def for_embedded_solver(recipe: Recipe) -> Recipe:
+    """The recipe with settings by which the embedded solver does what JuKKR did."""
+    from aiida_mlkkr.demo.settings import as_jukkr_did
+
+    return replace(recipe, parameters=tuple(as_jukkr_did(parameters) for parameters in recipe.parameters))

@@ -83,9 +83,14 @@ def _nodes(result: ImpurityResult) -> str:
 
 def explanation(info: RunInfo) -> str:
     """What was done and what the columns mean."""
+    field = (
+        " (test flag accumulate_hfield: the initial field stays in the potential, as in JuKKR's release build)"
+        if info.code_is_ours
+        else ''
+    )
     return (
-        f"Single impurities in {info.host}, from the archived start potentials with JuKKR's settings, computed by "
-        f"{info.code}, compared with JuKKR's stored results. Charge: electrons on the impurity site. Moment, energy: "
+        f"Single impurities in {info.host}, from the archived start potentials with JuKKR's settings{field}, "
+        f"computed by {info.code}, compared with JuKKR's stored results. Charge: electrons on the impurity site. Moment, energy: "
         'of the whole cluster. ΔV: root mean square difference of the converged potentials, all sites and spins. '
         "Time: the code's own run time, JuKKR's on the machine of the archive."
     )
@@ -94,9 +99,11 @@ def explanation(info: RunInfo) -> str:
 def verdict(rows: Sequence[Comparison], info: RunInfo) -> str:
     """One sentence on the agreement, and one for each impurity that stands apart."""
     same = [row for row in rows if row.agrees]
+    sane = sum(row.ours.sane for row in rows)
     lines = [
+        f'{sane} of {len(rows)} results passed the sanity check: charges, neutrality, moments, core states.',
         f'{len(same)} of {len(rows)} impurities agree with JuKKR within {CHARGE_TOLERANCE:g} e on every site, '
-        f'{MOMENT_TOLERANCE:g} µB in the moment and {1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.'
+        f'{MOMENT_TOLERANCE:g} µB in the moment and {1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.',
     ]
     for row in rows:
         if not row.agrees:
@@ -176,6 +183,7 @@ def _write_csv(path: Path, rows: Sequence[Comparison]) -> Path:
                 'energy_Ry',
                 'energy_jukkr_Ry',
                 'potential_deviation_mRy',
+                'sanity_check',
                 'seconds',
                 'seconds_jukkr',
                 'nodes',
@@ -197,6 +205,7 @@ def _write_csv(path: Path, rows: Sequence[Comparison]) -> Path:
                     f'{ours.energy:.8f}',
                     f'{jukkr.energy:.8f}',
                     f'{1e3 * row.potential_deviation:.3e}',
+                    'passed' if ours.sane else 'not done',
                     f'{ours.seconds:.2f}',
                     f'{jukkr.seconds:.2f}',
                     ' '.join(map(str, ours.pks)),
@@ -229,7 +238,7 @@ def _write_figures(folder: Path, rows: Sequence[Comparison], info: RunInfo) -> l
 
 _CAPTIONS = {
     'convergence.png': 'Error of the potential against the iteration. Dashed: the change of the mixing scheme.',
-    'charges_and_moments.png': "Above: values, with JuKKR's as black bars. Below: deviations from JuKKR (hollow: none printed).",
+    'charges_and_moments.png': "Above: values, JuKKR's as black bars. Below: deviations, hollow: no digit differs.",
     'potentials.png': 'Converged potential of the impurity: spin average, spin splitting, difference to JuKKR.',
 }
 

@@ -32,6 +32,8 @@ class ImpurityResult:
     :param energy: total energy in Ry.
     :param seconds: run time of the code, all calculations together, as it measured itself.
     :param potential: the converged potential.
+    :param sane: whether the parser checked the last result for physical sanity and found nothing wrong; archived
+        results of other parsers were not checked.
     """
 
     symbol: str
@@ -43,6 +45,7 @@ class ImpurityResult:
     energy: float
     seconds: float
     potential: ImpurityPotential
+    sane: bool
 
     @property
     def iterations(self) -> int:
@@ -113,6 +116,7 @@ def result_of(symbol: str, calculations: Sequence[CalcJobNode]) -> ImpurityResul
     outputs = [node.outputs.output_parameters.get_dict() for node in calculations]
     histories = [output['convergence_group']['rms_all_iterations'] for output in outputs]
     last = outputs[-1]
+    checks = last.get('mlkkr_group', {})
     potential = calculations[-1].outputs.retrieved.base.repository.get_object_content('out_potential')
     return ImpurityResult(
         symbol=symbol,
@@ -124,4 +128,5 @@ def result_of(symbol: str, calculations: Sequence[CalcJobNode]) -> ImpurityResul
         energy=float(last['total_energy_Ry']),
         seconds=float(sum(output['timings_group']['Total running time'] for output in outputs)),
         potential=read_potential(io.StringIO(potential)),
+        sane=bool(checks.get('sanity_checked')) and not checks.get('problems'),
     )
