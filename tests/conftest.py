@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+import tarfile
 import tempfile
 import time
 import uuid
@@ -130,6 +131,17 @@ def kkrimp_code(localhost: Computer, aiida_code_installed: Callable[..., Install
         filepath_executable=executable,
         with_mpi=False,
     )
+
+
+@pytest.fixture(scope='session')
+def archived_output() -> Callable[[str], dict[str, bytes]]:
+    """A function: the files of a real run by JuKKR (see ``data/collect_archived_runs.py``)."""
+
+    def read(name: str) -> dict[str, bytes]:
+        with tarfile.open(Path(__file__).parent / 'data' / 'kkrimp_outputs' / f'{name}.tar.xz') as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar}
+
+    return read
 
 
 @pytest.fixture

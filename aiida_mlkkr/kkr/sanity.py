@@ -13,9 +13,9 @@ energy contour, they are not counted any more, and the error still goes to zero:
 * the potential at a site's boundary lies somewhat below the Fermi energy, as the bottom of the conduction band does;
 * nothing is NaN or infinite.
 
-The largest values found in 110 converged clusters (50 impurities in Cu and Ag and a Mn pair in the atomic-sphere
-approximation, ten clusters in full potential; each at an intermediate criterion and at the final one) are named with
-the limits. Units: Ry, electrons, Bohr magnetons.
+The largest values found in 62 clusters converged by JuKKR (50 impurities in Cu and Ag and a Mn pair in the
+atomic-sphere approximation; ten impurities and a Mn pair in full potential), each at an intermediate criterion and at
+the final one, are named with the limits. Units: Ry, electrons, Bohr magnetons.
 """
 
 from collections.abc import Callable
