@@ -80,9 +80,9 @@ def madelung_matrices(positions: FloatArray, alat: float, lmax_pot: int) -> tupl
                 * double_factorial(2 * (l + m) - 1)
                 / double_factorial(2 * l + 1)
                 / double_factorial(2 * m + 1)
-                for m in l_index
+                for m in l_index.tolist()
             ]
-            for l in l_index
+            for l in l_index.tolist()
         ]
     )
     stretched = gaunt(lmax_pot, lmax_pot) * (l_of_lm(2 * lmax_pot) == l_sum[:, :, None])
