@@ -18,23 +18,46 @@ from .bessel import spherical_hankel
 ComplexArray = NDArray[np.complex128]
 
 
+ELEMENTS_AT_ONCE = 500_000
+"""Matrix elements that the Dyson equation handles at once: several energies of a small cluster, one of a large one."""
+
+
 @dataclass(frozen=True)
 class SplitGreenFunction:
-    """Symmetric G_void of one energy and spin in two halves: blocks aa, ab and bb."""
+    """Symmetric G_void of one spin in two halves: blocks aa, ab and bb, each with the energy as first index."""
 
     aa: ComplexArray
     ab: ComplexArray
     bb: ComplexArray
 
     def whole(self) -> ComplexArray:
-        """Return the full matrix."""
-        whole: ComplexArray = np.block([[self.aa, self.ab], [self.ab.T, self.bb]])
+        """Return the full matrices, shape (nE, N, N)."""
+        whole: ComplexArray = np.block([[self.aa, self.ab], [self.ab.swapaxes(1, 2), self.bb]])
         return whole
+
+    @classmethod
+    def empty(cls, n_energies: int, order: int, border: int) -> 'SplitGreenFunction':
+        """Make room for matrices of ``order`` indices, cut at ``border`` (0: everything is in half b)."""
+        a, b = border, order - border
+        return cls(*(np.empty((n_energies, *shape), dtype=np.complex128) for shape in ((a, a), (a, b), (b, b))))
+
+    def set_energy(self, energy: int, void: ComplexArray) -> None:
+        """Store the matrix of one energy, shape (N, N)."""
+        border = self.aa.shape[1]
+        self.aa[energy], self.ab[energy] = void[:border, :border], void[:border, border:]
+        self.bb[energy] = void[border:, border:]
+
+    def energies(self, chosen: slice) -> 'SplitGreenFunction':
+        """Return some of the energies."""
+        return SplitGreenFunction(self.aa[chosen], self.ab[chosen], self.bb[chosen])
 
 
 def _solve(matrix: ComplexArray, right: ComplexArray) -> ComplexArray:
-    solution: ComplexArray = np.asarray(np.linalg.solve(matrix, right), dtype=np.complex128)
-    return solution
+    return np.asarray(np.linalg.solve(matrix, right), dtype=np.complex128)
+
+
+def _inverse(matrices: ComplexArray) -> ComplexArray:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.complex128)
 
 
 def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:
@@ -67,32 +90,35 @@ def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) 
     return green
 
 
-def split(void: ComplexArray, border: int) -> SplitGreenFunction:
-    """Cut G_void at index ``border`` (0 for a cluster of a single site: everything is in half b)."""
-    return SplitGreenFunction(
-        aa=void[:border, :border].copy(), ab=void[:border, border:].copy(), bb=void[border:, border:].copy()
-    )
-
-
 def onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
-    """Return the on-site blocks G_ii of the cluster, one (lm_i, lm_i) array per site.
+    """Return the on-site blocks G_ii of the cluster, one array (nE, lm_i, lm_i) per site.
 
     Half a is put into the void first, then half b into the result; that needs half the work of a solution of the whole
     system, as the blocks between different sites of a are never formed.
 
-    :param t: diagonal t matrices of all sites one after the other, shape (N,).
+    :param void: G_void of nE energies.
+    :param t: diagonal t matrices of all sites one after the other, shape (nE, N).
     :param offsets: first index of each site, and N at the end; one of them is the border of the halves.
     """
-    border = void.aa.shape[0]
-    t_a, t_b = t[:border], t[border:]
+    order = t.shape[-1]
+    at_once = max(1, ELEMENTS_AT_ONCE // order**2)
+    chunks = [slice(begin, begin + at_once) for begin in range(0, len(t), at_once)]
+    parts = [_onsite_blocks(void.energies(chunk), t[chunk], offsets) for chunk in chunks]
+    return [np.concatenate(site) for site in zip(*parts, strict=True)]
+
+
+def _onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
+    border = void.aa.shape[-1]
+    t_a, t_b = t[:, None, :border], t[:, None, border:]
     blocks_a = [slice(i, j) for i, j in pairwise(offsets) if j <= border]
     blocks_b = [slice(i - border, j - border) for i, j in pairwise(offsets) if i >= border]
-    if not blocks_a:
-        g_bb = _solve(np.eye(t_b.size) - void.bb * t_b, void.bb)
-        return [g_bb[b, b] for b in blocks_b]
-    with_a = _solve(np.eye(border) - void.aa * t_a, np.hstack([void.aa, void.ab]))
-    ab = with_a[:, border:]
-    bb = void.bb + (void.ab.T * t_a) @ ab
-    with_b = _solve(np.eye(t_b.size) - bb * t_b, np.hstack([bb, ab.T]))
-    ab_t, ba = ab * t_b, with_b[:, t_b.size :]
-    return [with_a[b, b] + ab_t[b] @ ba[:, b] for b in blocks_a] + [with_b[b, b] for b in blocks_b]
+    scatter_a = _inverse(np.eye(border) - void.aa * t_a)
+    ab = scatter_a @ void.ab
+    bb = void.bb + (void.ab * t_a.swapaxes(1, 2)).swapaxes(1, 2) @ ab
+    scatter_b = _inverse(np.eye(t_b.shape[-1]) - bb * t_b)
+    ba = scatter_b @ ab.swapaxes(1, 2)
+    ab_t = ab * t_b
+    return [
+        *(scatter_a[:, b] @ void.aa[:, :, b] + ab_t[:, b] @ ba[:, :, b] for b in blocks_a),
+        *(scatter_b[:, b] @ bb[:, :, b] for b in blocks_b),
+    ]

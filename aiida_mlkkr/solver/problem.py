@@ -26,7 +26,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 
 from .angular import lm_size
 from .config import FULL_POTENTIAL, KkrimpConfig
-from .dyson import SplitGreenFunction, free_green_function, split, void_green_function
+from .dyson import SplitGreenFunction, free_green_function, void_green_function
 from .electrostatics import madelung_matrices
 from .errors import InconsistentInputError, UnsupportedSettingError
 from .scattering import Contour
@@ -49,7 +49,7 @@ class ImpurityProblem:
 
     :param z: nuclear charges, shape (n,).
     :param lmax: angular-momentum cutoff of each site.
-    :param void: G_void for each spin and energy; one spin only if the host has one.
+    :param void: G_void of each spin, all energies; one spin only if the host has one.
     :param offsets: first index (site, L) of each site, and the number of all at the end; shape (n+1,).
     :param coupling: Madelung matrices A, shape (n, n, L, L), and B, shape (n, n, L), of
         :func:`~aiida_mlkkr.solver.electrostatics.madelung_matrices`.
@@ -60,7 +60,7 @@ class ImpurityProblem:
     contour: Contour
     z: FloatArray
     lmax: NDArray[np.int64]
-    void: tuple[tuple[SplitGreenFunction, ...], ...]
+    void: tuple[SplitGreenFunction, ...]
     offsets: NDArray[np.intp]
     coupling: tuple[FloatArray, FloatArray]
     host_coefficients: FloatArray
@@ -150,23 +150,23 @@ def read_lloyd_factor(path: Path) -> complex:
 
 def _void(
     atoms: AtomInfo, green: HostGreen, t_host: TMatrix, offsets: NDArray[np.intp], nspin: int
-) -> tuple[tuple[SplitGreenFunction, ...], ...]:
-    """G_void of every spin and energy, without the removed atoms and cut to the sites' lmax."""
+) -> tuple[SplitGreenFunction, ...]:
+    """G_void of every spin, without the removed atoms and cut to the sites' lmax."""
     lm = green.lmsize
     kept = np.concatenate(
         [site * lm + np.arange(lm_size(atoms.lmax[site])) for site in range(atoms.natom) if not atoms.removed[site]]
     )
     border = int(offsets[(offsets.size - 1) // 2])
-    result: list[tuple[SplitGreenFunction, ...]] = []
+    result: list[SplitGreenFunction] = []
     for spin in range(min(nspin, green.nspin)):
         if spin == 1 and _same_for_both_spins(green, t_host):
             return (result[0], result[0])
-        of_spin = []
+        void = SplitGreenFunction.empty(green.energies.size, kept.size, border)
         for energy in range(green.energies.size):
             t = np.where(atoms.virtual[:, None, None], 0.0, t_host.values[:, spin, energy])
             host = np.asarray(green.values[spin, energy], dtype=np.complex128)
-            of_spin.append(split(void_green_function(host, t, kept), border))
-        result.append(tuple(of_spin))
+            void.set_energy(energy, void_green_function(host, t, kept))
+        result.append(void)
     return tuple(result)
 
 
@@ -273,7 +273,7 @@ def _check_virtual(atoms: AtomInfo) -> None:
 
 
 def check_geometry(
-    void: tuple[SplitGreenFunction, ...],
+    void: SplitGreenFunction,
     contour: Contour,
     positions: FloatArray,
     lmax: NDArray[np.int64],
@@ -289,7 +289,7 @@ def check_geometry(
     """
     energy = int(np.argmin(contour.energies.real))
     kappa = complex(contour.kappa[energy])
-    g_void = void[energy].whole()
+    g_void = void.energies(slice(energy, energy + 1)).whole()[0]
     distances = np.linalg.norm(positions[:, None] - positions, axis=-1) + np.diag(np.full(len(positions), np.inf))
     nearest = distances.argmin(axis=1)
     if kappa.imag * distances.min(initial=np.inf) < FAR_BELOW_THE_BANDS or len(positions) == 1:

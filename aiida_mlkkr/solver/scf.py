@@ -166,8 +166,7 @@ def _onsite_green_functions(
         [np.repeat(solution.t, 2 * np.arange(solution.t.shape[0]) + 1, axis=0) for solution in solutions]
     )
     void = problem.void[min(spin, len(problem.void) - 1)]
-    per_energy = [onsite_blocks(g, t[:, energy], problem.offsets) for energy, g in enumerate(void)]
-    return [np.stack([blocks[site] for blocks in per_energy]) for site in range(problem.natom)]
+    return onsite_blocks(void, np.ascontiguousarray(t.T), problem.offsets)
 
 
 def new_sites(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr.kkr.kkrflex import HostGreen, TMatrix, read_green, read_tmat
-from aiida_mlkkr.solver.dyson import onsite_blocks, split, void_green_function
+from aiida_mlkkr.solver import dyson
+from aiida_mlkkr.solver.dyson import SplitGreenFunction, void_green_function
 
 # Random matrices of some 30 rows: rounding of 2e-16 times their condition, some hundred.
 ROUNDING = 1e-11
@@ -29,6 +30,18 @@ def direct_blocks(void: np.ndarray, t: np.ndarray, offsets: np.ndarray) -> list[
     """On-site blocks of (1 − G t)⁻¹ G, t diagonal or full."""
     full = np.linalg.solve(np.eye(len(void)) - void @ (np.diag(t) if t.ndim == 1 else t), void)
     return [full[i:j, i:j] for i, j in pairwise(offsets)]
+
+
+def split(void: np.ndarray, border: int) -> SplitGreenFunction:
+    """G_void of a single energy."""
+    halves = SplitGreenFunction.empty(1, len(void), border)
+    halves.set_energy(0, void)
+    return halves
+
+
+def onsite_blocks(void: SplitGreenFunction, t: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """On-site blocks of a single energy."""
+    return [block[0] for block in dyson.onsite_blocks(void, t[None], offsets)]
 
 
 @pytest.fixture(scope='module')
