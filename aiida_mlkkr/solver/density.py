@@ -75,29 +75,22 @@ def _couplings(lmax: int) -> _Couplings:
     )
 
 
-@njit(cache=True, fastmath={'reassoc', 'contract', 'nsz'})
-def _accumulate(waves, powers, inverse_c2, l_left, l_right, begin, target, weights, rho):  # type: ignore[no-untyped-def]
-    """Add Im Σ_E weight (P_l P_l' + F_l F_l') to ρ; ``weights`` has shape (terms, nB, 2, BLOCK)."""
-    n_blocks, n = waves.shape[1], waves.shape[2]
-    xr = np.empty(BLOCK)
-    xi = np.empty(BLOCK)
-    for pair in range(l_left.size):
-        la, lb = l_left[pair], l_right[pair]
-        for i in range(1, n):
-            scale = powers[la, i] * powers[lb, i]
-            for block in range(n_blocks):
-                for e in range(BLOCK):
-                    ar, ai = waves[la, block, i, 0, e], waves[la, block, i, 1, e]
-                    br, bi = waves[lb, block, i, 0, e], waves[lb, block, i, 1, e]
-                    cr, ci = waves[la, block, i, 2, e], waves[la, block, i, 3, e]
-                    dr, di = waves[lb, block, i, 2, e], waves[lb, block, i, 3, e]
-                    xr[e] = ar * br - ai * bi + inverse_c2 * (cr * dr - ci * di)
-                    xi[e] = ar * bi + ai * br + inverse_c2 * (cr * di + ci * dr)
-                for term in range(begin[pair], begin[pair + 1]):
-                    total = 0.0
-                    for e in range(BLOCK):
-                        total += xr[e] * weights[term, block, 1, e] + xi[e] * weights[term, block, 0, e]
-                    rho[target[term], i] += scale * total
+@njit(cache=True)
+def _products(left, right, inverse_c2, product):  # type: ignore[no-untyped-def]
+    """Products P_l P_l' + F_l F_l' of one pair, shape (n, nB, 2, BLOCK), imaginary and real parts."""
+    n_blocks, n = left.shape[0], left.shape[1]
+    for i in range(n):
+        for block in range(n_blocks):
+            for e in range(BLOCK):
+                ar, ai, cr, ci = left[block, i, 0, e], left[block, i, 1, e], left[block, i, 2, e], left[block, i, 3, e]
+                br, bi, dr, di = (
+                    right[block, i, 0, e],
+                    right[block, i, 1, e],
+                    right[block, i, 2, e],
+                    right[block, i, 3, e],
+                )
+                product[i, block, 0, e] = ar * bi + ai * br + inverse_c2 * (cr * di + ci * dr)
+                product[i, block, 1, e] = ar * br - ai * bi + inverse_c2 * (cr * dr - ci * di)
 
 
 def valence_density(
@@ -116,19 +109,16 @@ def valence_density(
     coupled = (couplings.projection @ g_onsite.reshape(n_energies, -1).T) * alpha[pair_of_term] * weights
     padded = np.zeros((coupled.shape[0], site.waves.shape[1] * BLOCK), dtype=np.complex128)
     padded[:, :n_energies] = coupled
-    parts = np.stack([padded.real, padded.imag], axis=1).reshape(coupled.shape[0], 2, -1, BLOCK)
-    rho = np.zeros((lm_size(2 * lmax), site.waves.shape[2]))
-    _accumulate(
-        site.waves,
-        site.powers,
-        inverse_c2,
-        couplings.l_left,
-        couplings.l_right,
-        couplings.begin,
-        couplings.target,
-        np.ascontiguousarray(parts.swapaxes(1, 2)),
-        rho,
-    )
+    parts = np.stack([padded.real, padded.imag], axis=1).reshape(coupled.shape[0], 2, -1, BLOCK).swapaxes(1, 2)
+    parts = parts.reshape(coupled.shape[0], -1)
+    n_blocks, n = site.waves.shape[1:3]
+    rho = np.zeros((lm_size(2 * lmax), n))
+    product = np.empty((n, n_blocks, 2, BLOCK))
+    for pair, (l_left, l_right) in enumerate(zip(couplings.l_left, couplings.l_right, strict=True)):
+        _products(site.waves[l_left], site.waves[l_right], inverse_c2, product)
+        terms = slice(couplings.begin[pair], couplings.begin[pair + 1])
+        scale = site.powers[l_left] * site.powers[l_right]
+        rho[couplings.target[terms]] += (parts[terms] @ product.reshape(n, -1).T) * scale
     rho[0] += site.irregular_density / sqrt(4 * pi)
     trace = np.add.reduceat(np.einsum('ell->le', g_onsite), np.arange(lmax + 1) ** 2, axis=0)
     return ValenceDensity(rho, trace * site.norm_regular + site.norm_irregular)
