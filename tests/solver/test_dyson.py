@@ -9,7 +9,9 @@ import pytest
 
 from aiida_mlkkr.kkr.kkrflex import HostGreen, TMatrix, read_green, read_tmat
 from aiida_mlkkr.solver import dyson
-from aiida_mlkkr.solver.dyson import SplitGreenFunction, void_green_function
+from aiida_mlkkr.solver.angular import l_of_lm, real_harmonics
+from aiida_mlkkr.solver.bessel import spherical_bessel
+from aiida_mlkkr.solver.dyson import SplitGreenFunction, free_green_function, void_green_function
 
 # Random matrices of some 30 rows: rounding of 2e-16 times their condition, some hundred.
 ROUNDING = 1e-11
@@ -61,6 +63,40 @@ def test_halves_give_the_direct_solution(lmax: list[int]) -> None:
         assert [block.shape for block in blocks] == [((l + 1) ** 2,) * 2 for l in lmax]
         for block, reference in zip(blocks, expected, strict=True):
             np.testing.assert_allclose(block, reference, atol=ROUNDING)
+
+
+def test_energies_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets, energies = np.array([0, 4, 8]), 7
+    halves = SplitGreenFunction.empty(energies, 8, 4)
+    voids = np.stack([random_symmetric(8, seed) for seed in range(energies)])
+    t = np.stack([random_t(8, seed) for seed in range(energies)])
+    for energy, void in enumerate(voids):
+        halves.set_energy(energy, void)
+    np.testing.assert_array_equal(halves.whole(), voids)
+    np.testing.assert_array_equal(halves.energies(slice(1, 3)).whole(), voids[1:3])
+    # all at once, and three at a time
+    for elements in (10_000, 3 * 64):
+        monkeypatch.setattr(dyson, 'ELEMENTS_AT_ONCE', elements)
+        blocks = dyson.onsite_blocks(halves, t, offsets)
+        for energy, void in enumerate(voids):
+            for block, reference in zip(blocks, direct_blocks(void, t[energy], offsets), strict=True):
+                np.testing.assert_allclose(block[energy], reference, atol=ROUNDING)
+
+
+def test_free_green_function_translates_spherical_waves() -> None:
+    # −exp(iκd)/(4πd), d = |R + r − r'|, is Σ_LL' j_l(κr) Y_L(r) g_LL'(R) j_l'(κr') Y_L'(r')
+    lmax, kappa, vector = 6, 0.4 + 0.5j, np.array([2.0, -3.0, 1.5])
+    green = free_green_function(vector, kappa, lmax)
+
+    def wave(at: np.ndarray) -> np.ndarray:
+        return spherical_bessel(kappa * np.linalg.norm(at), lmax)[l_of_lm(lmax)] * real_harmonics(at, lmax)
+
+    for r, r_prime in 0.1 * np.random.default_rng(3).normal(size=(4, 2, 3)):
+        distance = np.linalg.norm(vector + r - r_prime)
+        exact = -np.exp(1j * kappa * distance) / (4 * np.pi * distance)
+        # both expansions end with l = 6: (r/R)⁷ with r/R < 0.1
+        assert wave(r) @ green @ wave(r_prime) == pytest.approx(exact, rel=1e-7)
+    np.testing.assert_allclose(free_green_function(-vector, kappa, lmax), green.T, atol=1e-12 * np.abs(green).max())
 
 
 def test_single_site_against_the_scalar_equation() -> None:
