@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,16 @@ class KkrimpConfig:
         return XC_KINDS[self.xc]
 
 
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f'{word} is not an integer') from None
+
+
 def _integer(low: int, high: int | None = None) -> Callable[[list[str]], int]:
     def read(words: list[str]) -> int:
-        value = int(words[0])
+        value = _whole(words[0])
         if value < low or (high is not None and value > high):
             raise ValueError(f'must be at least {low}' + (f' and at most {high}' if high is not None else ''))
         return value
@@ -105,12 +113,18 @@ def _integer(low: int, high: int | None = None) -> Callable[[list[str]], int]:
 
 
 def _number(words: list[str]) -> float:
-    return float(words[0].lower().replace('d', 'e'))
+    try:
+        value = float(words[0].lower().replace('d', 'e'))
+    except ValueError:
+        raise ValueError(f'{words[0]} is not a number') from None
+    if not isfinite(value):
+        raise ValueError('must be a finite number')
+    return value
 
 
 def _positive(words: list[str]) -> float:
     value = _number(words)
-    if not 0 < value < float('inf'):
+    if value <= 0:
         raise ValueError('must be a positive number')
     return value
 
@@ -165,25 +179,25 @@ def _interpret(key: str, words: list[str]) -> dict[str, Any]:
             raise UnsupportedSettingError(f'{key}= {words[0]}', REFUSED_IF_SET[key])
         return {}
     if key == 'INS':
-        if int(words[0]) != 0:
+        if _whole(words[0]) != 0:
             raise UnsupportedSettingError(f'INS= {words[0]} (full potential)', FULL_POTENTIAL)
         return {}
     if key == 'KVREL':
-        if int(words[0]) not in (0, 1):
+        if _whole(words[0]) not in (0, 1):
             raise UnsupportedSettingError(
                 f'KVREL= {words[0]}', 'it solves the scalar-relativistic equations (KVREL= 1)'
             )
-        return {'relativistic': int(words[0]) == 1}
+        return {'relativistic': _whole(words[0]) == 1}
     if key == 'XC':
         if words[0] not in XC_KINDS:
             raise UnsupportedSettingError(f'XC= {words[0]}', f'it has the functionals {", ".join(XC_KINDS)}')
         return {'xc': words[0]}
     if key == 'IMIX':
-        if int(words[0]) > 5:
+        if _whole(words[0]) > 5:
             raise UnsupportedSettingError(f'IMIX= {words[0]}', 'IMIX is at most 5, for JuKKR too')
-        return {'imix': int(words[0])}
+        return {'imix': _whole(words[0])}
     if key == 'HFIELD':
-        return {'hfield': _number(words), 'hfield_iterations': int(words[1])}
+        return {'hfield': _number(words), 'hfield_iterations': _whole(words[1])}
     if key == 'HFIELD2':
         if any(_number([word]) for word in words[:2]):
             raise UnsupportedSettingError(
