@@ -79,6 +79,8 @@ class ScfHistory:
     :param step: the last step the log names.
     :param inside_step: whether the log ends inside of that step.
     :param runs_in_file: number of runs appended to one another in the file; this is the last one.
+    :param has_nan: whether an error, energy, charge or moment of the last iteration is printed as NaN, infinite or
+        overflown.
     """
 
     settings: ScfSettings
@@ -102,6 +104,7 @@ class ScfHistory:
     step: str
     inside_step: bool
     runs_in_file: int
+    has_nan: bool
 
     @property
     def niter(self) -> int:
@@ -122,17 +125,6 @@ class ScfHistory:
     def contour_bottom(self) -> float | None:
         """Lowest energy of the contour in Ry, None if unknown."""
         return float(self.energies.real.min()) if self.energies.size else None
-
-    @property
-    def has_nan(self) -> bool:
-        """Whether an error, an energy, a charge or a moment of the last iteration is not finite though printed."""
-        if not self.niter:
-            return False
-        last = [self.rms_charge[-1:], self.rms_spin[-1:]]
-        last += [array[-1] for array in (self.charge, self.spin_moment) if _printed(array)]
-        if _printed(self.total_energy):
-            last.append(self.total_energy[-1:])
-        return not all(np.isfinite(values).all() for values in last)
 
     @property
     def converged(self) -> bool:
@@ -229,16 +221,12 @@ def read_history(log: str, stdout: str = '', timing: str = '') -> ScfHistory:
         step=run.step,
         inside_step=run.inside_step,
         runs_in_file=len(runs),
+        has_nan=bool(records) and records[-1].not_finite,
     )
 
 
-def _printed(values: Floats) -> bool:
-    """Whether the files give these numbers at all: a NaN in every iteration means that they do not."""
-    return bool(values.size) and not bool(np.isnan(values).all())
-
-
 def _number(token: str) -> float:
-    """A Fortran number; a field filled with asterisks overflowed."""
+    """A Fortran number: infinite if asterisks say that its field overflowed, NaN also if it is damaged."""
     if token.startswith('*'):
         return np.inf
     try:
@@ -247,10 +235,10 @@ def _number(token: str) -> float:
         return np.nan
 
 
-def _last_number(line: str) -> float:
-    """The last token of a line as a number; asterisks may touch the sign of equality."""
-    tokens = line.replace('=', ' ').split()
-    return _number(tokens[-1]) if tokens else np.nan
+def _last_token(line: str) -> str:
+    """The last token of a line; asterisks may touch the sign of equality."""
+    tokens = line.replace('=', ' ').replace(':', ' ').split()
+    return tokens[-1] if tokens else ''
 
 
 @dataclass
@@ -268,6 +256,14 @@ class _Iteration:
     rms_charge_site: list[float] = field(default_factory=list)
     rms_spin_site: list[float] = field(default_factory=list)
     l_charge: list[list[list[float]]] = field(default_factory=list)
+    not_finite: bool = False
+
+    def take(self, token: str) -> float:
+        """A number that belongs to this iteration; remembers whether one was printed that is not finite."""
+        value = _number(token)
+        if not np.isfinite(value) and token.lstrip('+-')[:3].lower() in ('nan', 'inf', '***'):
+            self.not_finite = True
+        return value
 
     @property
     def natom(self) -> int:
@@ -423,50 +419,52 @@ def _read_average(run: _Run, line: str, lines: _Lines) -> None:
         return
     record = _current(run)
     record.number = int(match[1]) if match[1].isdigit() else len(run.records)
-    record.rms_charge = _number(match[2])
+    record.rms_charge = record.take(match[2])
 
 
 def _read_average_spin(run: _Run, line: str, lines: _Lines) -> None:
     if run.records:
-        run.records[-1].rms_spin = _last_number(line)
+        run.records[-1].rms_spin = run.records[-1].take(_last_token(line))
 
 
 def _read_energy(run: _Run, line: str, lines: _Lines) -> None:
     # printed after the average error, which completes an iteration
     if run.records:
-        run.records[-1].total_energy = _last_number(line.replace(':', ' '))
+        run.records[-1].total_energy = run.records[-1].take(_last_token(line))
 
 
 def _read_site_error(run: _Run, line: str, lines: _Lines) -> None:
     match = _RMS_SITE.search(line)
     if match:
         record = _current(run)
-        record.rms_charge_site.append(_number(match[1]))
-        record.rms_spin_site.append(_number(match[2]) if match[2] else np.nan)
+        record.rms_charge_site.append(record.take(match[1]))
+        record.rms_spin_site.append(record.take(match[2]) if match[2] else np.nan)
 
 
 def _read_charge(run: _Run, line: str, lines: _Lines) -> None:
-    _current(run).charge.append(_last_number(line))
+    record = _current(run)
+    record.charge.append(record.take(_last_token(line)))
 
 
 def _read_cell(run: _Run, line: str, lines: _Lines) -> None:
     match = _CELL.search(line)
     if match:
         record = _current(run)
-        record.charge.append(_number(match[1]))
-        record.spin_moment.append(_number(match[2]))
+        record.charge.append(record.take(match[1]))
+        record.spin_moment.append(record.take(match[2]))
 
 
 def _read_moment(run: _Run, line: str, lines: _Lines) -> None:
-    _current(run).spin_moment.append(_last_number(line))
+    record = _current(run)
+    record.spin_moment.append(record.take(_last_token(line)))
 
 
 def _read_core(run: _Run, line: str, lines: _Lines) -> None:
     match = _NUCLEAR.search(line)
     if match:
         record = _current(run)
-        record.nuclear_charge.append(_number(match[1]))
-        record.core_charge.append(_number(match[2]))
+        record.nuclear_charge.append(record.take(match[1]))
+        record.core_charge.append(record.take(match[2]))
 
 
 def _read_l_charges(run: _Run, line: str, lines: _Lines) -> None:
@@ -497,11 +495,11 @@ def _read_contour(run: _Run, line: str, lines: _Lines) -> None:
 
 
 def _read_natom(run: _Run, line: str, lines: _Lines) -> None:
-    run.settings.setdefault('natom', _last_number(line))
+    run.settings.setdefault('natom', _number(_last_token(line)))
 
 
 def _read_spin_orbit(run: _Run, line: str, lines: _Lines) -> None:
-    run.settings.setdefault('spin_orbit', _last_number(line))
+    run.settings.setdefault('spin_orbit', _number(_last_token(line)))
 
 
 def _read_flags(into: Callable[[_Run], list[str]]) -> Callable[[_Run, str, _Lines], None]:

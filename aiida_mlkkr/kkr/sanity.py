@@ -36,7 +36,7 @@ CHARGE_PER_IMPURITY: Final = 0.5
 """Net charge (e) of a cluster, compared with the host, per impurity whose neighbours are in the cluster.
 
 What is left at the cluster's boundary are Friedel oscillations, largest for impurities that do not fit into their cell:
-0.17 for Te in Cu, below 0.12 in all other cases.
+0.17 for Te and 0.12 for Se in Cu, less in all other cases.
 """
 
 CHARGE_PER_BARE_IMPURITY: Final = 2.0
@@ -53,7 +53,7 @@ LOST_ELECTRONS: Final = 3.0
 """Electrons that an atom may lose to its neighbours' cells. 1.72 for Te in Cu, a large atom in a small cell."""
 
 LOST_FRACTION: Final = 0.5
-"""Part of the valence electrons that a large atom with many of them may lose. 0.29 for Te in Cu, 0.25 for Zr in Cu."""
+"""Part of its valence electrons that an atom with more than six of them may lose. 0.29 for Te (six) in Cu."""
 
 GAINED_ELECTRONS: Final = 2.0
 """Electrons that an atom may gain: no atom binds more than two. 0.28 for Ni in Ag."""
@@ -70,7 +70,7 @@ From 0.97 (Cd in Cu) to 1.38 (Sc in Cu) in converged clusters; 0.02 in the false
 MOMENT_EXCESS: Final = 1.0
 """Spin moment (Bohr magnetons) above Hund's limit: what polarised neighbours and a changed occupation can add.
 
-All converged moments are below the limit; Mn in Ag comes to 4.23 of 5.
+0.05 for Zn in Ag after an initial field, else below; Mn in Ag comes to 4.23 of 5.
 """
 
 OCCUPATION_EXCESS: Final = 0.1
@@ -85,7 +85,7 @@ CORE_CHARGE_ERROR: Final = 0.05
 CORE_CLEARANCE: Final = 0.05
 """Distance (Ry) of a core level from the contour's bottom, half the width of the bands of semicore states.
 
-0.42 (4p of Y in Cu) or more in converged clusters; 0.007 in the run of Ga in Cu (3d) that did not converge.
+0.43 (4p of Y in Cu) or more in converged clusters; 0.007 in the run of Ga in Cu (3d) that did not converge.
 """
 
 EDGE_BELOW_FERMI: Final = 5.0
@@ -213,6 +213,8 @@ class ClusterResult:
                 raise ValueError('nuclear charges of the potential and of the log differ')
         if not np.isfinite(z).all():
             raise ValueError('the nuclear charges are unknown')
+        if np.isnan(history.charge[-1]).any() and not history.has_nan:
+            raise ValueError('charges of the last iteration are missing')
 
         def known(values: Floats) -> Floats | None:
             return values[-1] if values.size and not np.isnan(values).all() else None

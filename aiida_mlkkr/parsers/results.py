@@ -199,7 +199,7 @@ def _charges(run: KkrimpRun) -> dict[str, Any]:
     }
     results: dict[str, Any] = {}
     for key, array in values.items():
-        if not np.isnan(array).all():
+        if history.has_nan or not np.isnan(array).all():
             results |= {key: array.tolist(), f'{key}_unit': 'electron charge'}
     return results
 
