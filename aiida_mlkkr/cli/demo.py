@@ -34,7 +34,14 @@ import click
     metavar='CODE',
     help='Label or number of a JuKKR code (plugin kkr.kkrimp) of the profile to run instead of the embedded solver.',
 )
-def demo(output: Path, elements: str | None, profile_name: str | None, kkrimp: str | None) -> None:
+@click.option(
+    '--archive',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An archive of yours with finished workchains kkr_imp_wc, instead of the package's own.",
+)
+def demo(
+    output: Path, elements: str | None, profile_name: str | None, kkrimp: str | None, archive: Path | None
+) -> None:
     """Compute real impurities in copper under AiiDA and compare with JuKKR.
 
     Needs no service, no other code and no settings: makes an AiiDA profile of its own (your default profile stays as
@@ -52,7 +59,7 @@ def demo(output: Path, elements: str | None, profile_name: str | None, kkrimp: s
         if not symbols:
             raise click.BadParameter('no element named', param_hint='--elements')
     try:
-        complete = run_demo(Console(), output, symbols, profile_name, kkrimp)
+        complete = run_demo(Console(), output, symbols, profile_name, kkrimp, archive)
     except DemoInterrupted as error:
         click.echo(f'\n{error}', err=True)
         raise SystemExit(130) from error

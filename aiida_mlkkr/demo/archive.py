@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as handle:
             broken = handle.testzip()
             names = set(handle.namelist())
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise DemoError(f'the archive {path} is damaged or no AiiDA archive ({error}). {advice}') from error
     if broken is not None:
         raise DemoError(f'the archive {path} is damaged (in {broken}). {advice}')

@@ -36,6 +36,7 @@ def run_demo(
     elements: tuple[str, ...] = DEFAULT_ELEMENTS,
     profile_name: str | None = None,
     kkrimp: str | None = None,
+    archive: Path | None = None,
 ) -> bool:
     """Run the demo and write its report.
 
@@ -43,12 +44,13 @@ def run_demo(
     :param elements: symbols of the impurities.
     :param profile_name: an existing AiiDA profile; the demo's own one is made or reused where it is None.
     :param kkrimp: label or number of a JuKKR code that runs instead of the embedded solver.
+    :param archive: an archive with finished `kkr_imp_wc`, instead of the packaged one.
     :returns: whether every impurity has a result.
     :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, or the
         user interrupted.
     """
     with Interruption() as interruption:
-        return _run_demo(console, output, elements, profile_name, kkrimp, interruption)
+        return _run_demo(console, output, elements, profile_name, kkrimp, archive, interruption)
 
 
 def _run_demo(
@@ -57,10 +59,11 @@ def _run_demo(
     elements: tuple[str, ...],
     profile_name: str | None,
     kkrimp: str | None,
+    own_archive: Path | None,
     interruption: Interruption,
 ) -> bool:
     begin = time.monotonic()
-    with packaged_archive() as packaged, current_archive(packaged) as archive:
+    with packaged_archive() as packaged, current_archive(own_archive or packaged) as archive:
         chosen = choose_impurities(archived_workchains(archive), elements)
         profile = load_demo_profile(profile_name)
         _tell(console, 'profile', f'{profile.name} ({"made" if profile.created else "reused"})')

@@ -90,9 +90,9 @@ def explanation(info: RunInfo) -> str:
     )
     return (
         f"Single impurities in {info.host}, from the archived start potentials with JuKKR's settings{field}, "
-        f"computed by {info.code}, compared with JuKKR's stored results. Charge: electrons on the impurity site. Moment, energy: "
-        'of the whole cluster. ΔV: root mean square difference of the converged potentials, all sites and spins. '
-        "Time: the code's own run time, JuKKR's on the machine of the archive."
+        f"computed by {info.code}, compared with JuKKR's stored results. Charge: electrons on the impurity site. "
+        'Moment, energy: of the whole cluster. ΔV: root mean square difference of the converged potentials, all sites '
+        "and spins. Time: the code's own run time, JuKKR's on the machine of the archive."
     )
 
 

@@ -72,21 +72,23 @@ def comparison_figure(
             panel.margins(y=0.12)
         axes[0, 0].legend(loc='best')
 
-        _deviation_panel(axes[1, 0], charge_tolerance, 'deviation (electrons)')
+        moment_deviation = np.abs(moments[:, 0] - moments[:, 1])
+        largest = max(impurity_deviation.max(), neighbour_deviation.max())
+        _deviation_panel(axes[1, 0], charge_tolerance, largest, 'deviation (electrons)')
         _dots(axes[1, 0], positions - 0.12, impurity_deviation, OURS, 'impurity')
         _dots(axes[1, 0], positions + 0.12, neighbour_deviation, JUKKR, 'worst neighbour')
         axes[1, 0].legend(loc='upper right', ncols=2, handletextpad=0.1, columnspacing=1.0)
-        _deviation_panel(axes[1, 1], moment_tolerance, r'deviation ($\mu_\mathrm{B}$)')
-        _dots(axes[1, 1], positions, np.abs(moments[:, 0] - moments[:, 1]), OURS, 'total moment')
+        _deviation_panel(axes[1, 1], moment_tolerance, moment_deviation.max(), r'deviation ($\mu_\mathrm{B}$)')
+        _dots(axes[1, 1], positions, moment_deviation, OURS, 'total moment')
         for panel in axes[1]:
             panel.set_xticks(positions, [i.label for i in impurities])
             panel.set_xlim(-0.6, len(impurities) - 0.4)
         return figure
 
 
-def _deviation_panel(panel: Axes, tolerance: float, label: str) -> None:
+def _deviation_panel(panel: Axes, tolerance: float, largest: float, label: str) -> None:
     panel.set_yscale('log')
-    panel.set_ylim(_RESOLUTION / 3, 30 * tolerance)
+    panel.set_ylim(_RESOLUTION / 3, 10 * max(3 * tolerance, largest))
     panel.axhspan(_RESOLUTION / 3, tolerance, color=GOOD, zorder=0)
     panel.axhline(tolerance, color='#3f9165', linewidth=1.0)
     panel.text(
