@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from aiida_mlkkr.kkr.run import LOG, STDERR, STDOUT, KkrimpRun
+
+_SOLVER_NAN: Final = 'not a number'
+"""Words by which the embedded solver says that its iterations ended in NaN."""
 
 
 class Outcome(IntEnum):
@@ -57,6 +61,8 @@ def judge(run: KkrimpRun, density_of_states: bool = False) -> Verdict:
     nothing = _nothing_written(run)
     if nothing is not None:
         return nothing
+    if _SOLVER_NAN in run.solver_error:
+        return Verdict(Outcome.NOT_FINITE, run.solver_error)
     if run.solver_error and not history.niter and not run.lost_core_state:
         return Verdict(Outcome.INPUT_REFUSED, run.solver_error)
     if history.has_nan or not run.potential_finite:

@@ -85,7 +85,8 @@ CORE_CHARGE_ERROR: Final = 0.05
 CORE_CLEARANCE: Final = 0.05
 """Distance (Ry) of a core level from the contour's bottom, half the width of the bands of semicore states.
 
-0.43 (4p of Y in Cu) or more in converged clusters; 0.007 in the run of Ga in Cu (3d) that did not converge.
+0.43 (4p of Y in Cu) or more in converged clusters; 0.007 in the run of Ga in Cu (3d) that did not converge. A level
+whose l is larger than lmax, such as an open f shell as core, is not among the valence states and may lie inside.
 """
 
 EDGE_BELOW_FERMI: Final = 5.0
@@ -439,17 +440,26 @@ def _core_charges(result: ClusterResult) -> Problem | None:
 
 
 def _core_in_contour(result: ClusterResult) -> Problem | None:
+    """Core levels below the contour; those of an l that the valence states leave out below the Fermi energy."""
     if result.core is None or result.contour_bottom is None:
         return None
+    lmax = len(L_LETTERS) - 1 if result.l_charge is None else result.l_charge.shape[-1] - 1
     findings = []
     for index, (z, spins) in enumerate(zip(result.z, result.core, strict=True)):
-        top = max((state.energy for spin in spins for state in spin), default=-np.inf)
-        if top > result.contour_bottom - CORE_CLEARANCE:
+        valence = max((state.energy for spin in spins for state in spin if state.l <= lmax), default=-np.inf)
+        other = max((state.energy for spin in spins for state in spin if state.l > lmax), default=-np.inf)
+        if valence > result.contour_bottom - CORE_CLEARANCE:
             text = (
-                f'the highest core level of {_site(index, z)}, at {top:.3f} Ry, is not clearly below the bottom of the '
-                f'energy contour at {result.contour_bottom:.3f} Ry: its electrons are counted twice, or not at all'
+                f'the highest core level of {_site(index, z)}, at {valence:.3f} Ry, is not clearly below the bottom of '
+                f'the energy contour at {result.contour_bottom:.3f} Ry: its electrons are counted twice, or not at all'
             )
-            findings.append((top, text))
+            findings.append((valence, text))
+        elif result.efermi is not None and other > result.efermi:
+            text = (
+                f'a core level of {_site(index, z)}, at {other:.3f} Ry, is above the Fermi energy at '
+                f'{result.efermi:.3f} Ry and occupied'
+            )
+            findings.append((other, text))
     return _worst('core_in_contour', findings, _CONTOUR_RETRY)
 
 

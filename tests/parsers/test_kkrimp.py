@@ -340,6 +340,13 @@ def test_a_core_state_that_the_embedded_solver_does_not_find(parse):
     assert message in node.exit_message
 
 
+def test_nan_in_the_embedded_solver(parse):
+    message = 'iteration 3: the potential is not a number any more; reduce MIXFAC'
+    _, node = parse({STDOUT: b' some banner\n', STDERR: f'mlkkr-kkrimp: error: {message}\n'.encode()})
+    assert node.exit_status == Outcome.NOT_FINITE
+    assert node.exit_message == message
+
+
 def broken_off(files, part):
     """A run killed in the middle: everything ends after the same part of its text."""
     cut = {name: files[name][: int(part * len(files[name]))] for name in (LOG, STDOUT, TIMING)}
