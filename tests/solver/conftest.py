@@ -4,6 +4,7 @@ import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -47,9 +48,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     ``calculation`` is calc0 or calc1; ``settings`` replaces JuKKR's config.cfg.
     """
 
-    def make(calculation: str = 'calc1', settings: str | None = None, name: str = 'run') -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
+    def make(calculation: str = 'calc1', settings: str | None = None) -> Path:
+        folder = Path(mkdtemp(prefix='run', dir=tmp_path))
         for file in HOST_FILES:
             unpack(PAIR / 'gf' / file, folder / file)
         for file in ('kkrflex_atominfo', 'potential', 'config.cfg'):
