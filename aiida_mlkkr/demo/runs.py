@@ -136,15 +136,17 @@ class ImpurityRun:
     def look(self) -> None:
         """Notice what happened to the calculation under way."""
         calculation = self.calculations[-1]
-        if calculation.is_finished_ok:
+        # first whether it has ended: it may end between two questions
+        if not calculation.is_terminated:
+            if calculation.paused:
+                self.problem = f'calculation {calculation.pk} is paused: {calculation.process_status}'
+            else:
+                self._live.follow(calculation)
+        elif calculation.is_finished_ok:
             self._live.values = calculation.outputs.output_parameters['convergence_group']['rms_all_iterations']
-        elif calculation.is_terminated:
+        else:
             reason = calculation.exit_message or calculation.exception or 'it was killed'
             self.problem = f'calculation {calculation.pk} of stage {len(self.calculations)} failed: {reason}'
-        elif calculation.paused:
-            self.problem = f'calculation {calculation.pk} is paused: {calculation.process_status}'
-        else:
-            self._live.follow(calculation)
 
 
 def build(recipe: Recipe, code: AbstractCode, finished: Sequence[CalcJobNode]) -> ProcessBuilder:
