@@ -162,7 +162,7 @@ class OutputFiles:
             self._note(f'{" " * 10}TOT{values}' + (f'  {total[1] - total[0]:8.4f}' if both else ''))
 
     def _site(self, iteration: int, number: int, site: SiteResult, z: float) -> None:
-        self._note(f' ATOM {number:>12}')
+        self._note(f' ATOM{number:>12}')
         core = sum(solution.charge for solution in site.core)
         self._note(f'    nuclear charge  {z:10.6f}         core charge =   {core:10.6f}')
         self._note(f'  Atom {number:4d} charge in wigner seitz sphere ={site.charge:12.6f}')
@@ -174,7 +174,7 @@ class OutputFiles:
         self._note('+' * 79)
         self._note(f'      ITERATION{iteration:4d} charge neutrality in unit cell = {site.charge - z:12.6f}')
         if both:
-            self._note(f'{" " * 19}            spin magnetic moment = {site.moment:12.6f}\n')
+            self._note(f'{" " * 30}spin magnetic moment = {site.moment:12.6f}\n')
 
     def _errors(self, iteration: Iteration) -> None:
         both = self.config.nspin == 2
@@ -200,11 +200,11 @@ class OutputFiles:
                 name = ('spin down   ', 'spin  up    ')[spin] if self.config.nspin == 2 else 'paramagnetic'
                 self._note(f'     single particle energies  {name}')
                 core = parts.core[spin, : max(1, int(np.flatnonzero(parts.core.any(axis=0)).max(initial=0)) + 1)]
-                self._note(f'         core   contribution : {_by_l(core)}')
-                self._note(f'       valence  contribution : {_by_l(parts.valence[spin])}')
-            self._note(f'     total contribution of the single particle energies :  {parts.single_particle:15.8f}')
+                self._note(f'         core   contribution :{_by_l(core)}')
+                self._note(f'       valence  contribution :{_by_l(parts.valence[spin])}')
+            self._note(f'     total contribution of the single particle energies : {parts.single_particle:15.8f}')
             self._note(f'                                   band energy per atom : {parts.valence.sum():15.10f}')
-            self._note(f'     tot. coulomb contribution :  {parts.coulomb:15.8f}')
+            self._note(f'     tot. coulomb contribution : {parts.coulomb:15.8f}')
             self._note(f'     tot. ex.-cor. contribution : {parts.exchange_correlation:15.8f}')
             self._note(f'     eff. pot. contribution     : {parts.potential:15.8f}')
             self._note(f'\n   Total contribution of atom{number:3d} ={parts.total:15.8f}')
@@ -287,7 +287,10 @@ def _d(value: float) -> str:
 
 
 def _by_l(values: NDArray[np.float64]) -> str:
-    return ' '.join(f'{name} ={value:15.8f}' for name, value in zip(L_NAMES, values, strict=False))
+    """Two values to a line."""
+    fields = [f' {name} ={value:15.8f}' for name, value in zip(L_NAMES, values, strict=False)]
+    rows = [''.join(fields[first : first + 2]) for first in range(0, len(fields), 2)]
+    return ' ' + f'\n{" " * 31}'.join(rows)
 
 
 def _numbered(energies: list[float]) -> list[str]:
