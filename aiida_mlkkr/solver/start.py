@@ -32,6 +32,10 @@ from .xc import VWN, lsda
 
 FloatArray = NDArray[np.float64]
 
+# Self-consistency lifts shallow s and p shells (2s of N, 3p of K, 5p of Ba in Cu by 0.4 Ry): just below the contour they
+# are on their way into it. Narrow d and f shells there stay, or are lost for the contour if they are not core.
+_RISE_OF_SP_SHELLS = 0.05
+
 _SPIN_WORDS = {1: ('',), 2: ('SPIN DOWN', 'SPIN UP')}
 
 
@@ -78,6 +82,20 @@ def standard_start(
     return ImpurityPotential(tuple(sites))
 
 
+def host_of_cluster(host: ImpurityPotential, layers: Sequence[int] | NDArray[np.int64]) -> ImpurityPotential:
+    """The host's potential on every site of a cluster.
+
+    :param host: potential of the host calculation, one block (and spin) for each atom of its cell
+    :param layers: (natom,) which atom of the cell, counted from 1, a site of the cluster is (``ImpurityCluster.layer``)
+    :raises InconsistentInputError: the cell has fewer atoms
+    """
+    if max(layers) > host.natom:
+        raise InconsistentInputError(
+            f'the cluster has sites of atom {max(layers)} of the cell, but the host potential has {host.natom} atoms'
+        )
+    return ImpurityPotential(tuple(host.sites[layer - 1] for layer in layers))
+
+
 def start_core_states(
     v: FloatArray, mesh: RadialMesh, z: int, lmax: int, contour_bottom: float
 ) -> tuple[CoreState, ...]:
@@ -91,13 +109,14 @@ def start_core_states(
     atom = solve_atom(z, metallic=True)
     states: list[CoreState] = []
     for ell in sorted({shell.l for shell in atom.states}):
+        highest = 0.0 if ell > lmax else contour_bottom - (_RISE_OF_SP_SHELLS if ell < 2 else 0.0)
         bound: tuple[CoreState, ...] = ()
         for shell in (shell for shell in atom.states if shell.l == ell):
             try:
                 energies = solve_core(v, mesh, z, (*bound, CoreState(ell, shell.energy)), nspin=1).energies
             except CoreStateError:
                 energies = (0.0,)
-            if not energies[-1] < (contour_bottom if ell <= lmax else 0.0) or (ell > lmax and shell.is_open):
+            if energies[-1] >= highest or (ell > lmax and shell.is_open):
                 if ell > lmax:
                     raise InconsistentInputError(
                         f'the {shell.n}{L_LETTERS[ell]} shell of {atom.symbol} is neither a closed core shell nor '
