@@ -98,13 +98,15 @@ def explanation(info: RunInfo) -> str:
 
 def verdict(rows: Sequence[Comparison], info: RunInfo) -> str:
     """One sentence on the agreement, and one for each impurity that stands apart."""
-    same = [row for row in rows if row.agrees]
+    same = sum(row.agrees for row in rows)
     sane = sum(row.ours.sane for row in rows)
-    lines = [
-        f'{sane} of {len(rows)} results passed the sanity check: charges, neutrality, moments, core states.',
-        f'{len(same)} of {len(rows)} impurities agree with JuKKR within {CHARGE_TOLERANCE:g} e on every site, '
-        f'{MOMENT_TOLERANCE:g} µB in the moment and {1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.',
-    ]
+    lines = []
+    if rows:
+        lines = [
+            f'{sane} of {len(rows)} results passed the sanity check: charges, neutrality, moments, core states.',
+            f'{same} of {len(rows)} impurities agree with JuKKR within {CHARGE_TOLERANCE:g} e on every site, '
+            f'{MOMENT_TOLERANCE:g} µB in the moment and {1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.',
+        ]
     for row in rows:
         if not row.agrees:
             lines.append(
@@ -144,9 +146,10 @@ def print_report(console: Console, rows: Sequence[Comparison], info: RunInfo) ->
         table.add_row('', 'JuKKR', *_numbers(jukkr), '', f'{jukkr.seconds:.1f}', _nodes(jukkr), style='dim')
         table.add_row('', 'Δ', *_deviations(row), '', '', style=style, end_section=True)
     console.print()
-    console.print(table)
-    console.print(Text(explanation(info), style='dim'))
-    console.print()
+    if rows:
+        console.print(table)
+        console.print(Text(explanation(info), style='dim'))
+        console.print()
     console.print(Text(verdict(rows, info)))
     console.print()
     for command, meaning in commands(rows, info):
