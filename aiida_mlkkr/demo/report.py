@@ -127,7 +127,7 @@ def commands(rows: Sequence[Comparison], info: RunInfo) -> list[tuple[str, str]]
             (f'{verdi} process show {ours.pks[-1]}', f'inputs and outputs of the last calculation of {ours.symbol}'),
             (f'{verdi} calcjob outputcat {ours.pks[-1]} | less', 'what the code printed'),
             (f'{verdi} calcjob res {ours.pks[-1]}', 'the parsed results'),
-            (f'{verdi} node graph generate {ours.pks[-1]}', 'where it comes from, as a picture'),
+            (f'{verdi} node graph generate {ours.pks[-1]}', 'where it comes from, as a picture (needs graphviz)'),
             (f'{verdi} process show {jukkr.pks[-1]}', "JuKKR's calculation in the archive"),
         ]
     lines.append((f'{verdi} shell', 'Python with AiiDA loaded'))
