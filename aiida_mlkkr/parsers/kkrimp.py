@@ -28,7 +28,7 @@ from aiida_mlkkr.kkr.run import (
     read_run,
 )
 from aiida_mlkkr.kkr.sanity import HostReference
-from aiida_mlkkr.parsers.results import output_parameters
+from aiida_mlkkr.parsers.results import output_parameters, printable
 
 SCHEDULER_STATUS = range(100, 200)
 """Exit statuses by which a scheduler's plugin says why it ended a job: out of walltime, out of memory …"""
@@ -59,7 +59,7 @@ class TolerantKkrimpParser(Parser):
         status = self.node.exit_status
         if status is not None and status in SCHEDULER_STATUS:
             return None
-        return ExitCode(int(verdict.outcome), verdict.message or None)
+        return ExitCode(int(verdict.outcome), printable(verdict.message) or None)
 
     def _parse(self) -> Verdict:
         try:

@@ -332,6 +332,11 @@ def _table(text: str, columns: int) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
+def printable(text: str) -> str:
+    """The text with blanks for control characters: PostgreSQL stores no NUL."""
+    return ''.join(char if char.isprintable() else ' ' for char in text)
+
+
 def _storable(value: Any, place: str, not_finite: list[str]) -> Any:
     """The value with None for what is not finite; ``not_finite`` collects where that was."""
     if isinstance(value, dict):
@@ -343,6 +348,5 @@ def _storable(value: Any, place: str, not_finite: list[str]) -> Any:
             not_finite.append(place)
         return None
     if isinstance(value, str):
-        # PostgreSQL stores neither NUL nor lone surrogates
-        return ''.join(char if char.isprintable() else ' ' for char in value)
+        return printable(value)
     return value

@@ -320,8 +320,9 @@ def test_empty_output_of_a_code_that_did_not_start(parse):
     _, node = parse({LOG: b'', STDOUT: b'', STDERR: stderr})
     assert node.exit_status == Outcome.OUTPUT_EMPTY
     assert '/opt/kkrflex.exe' in node.exit_message
-    _, node = parse({STDOUT: b'', STDERR: b''})
+    _, node = parse({STDOUT: b'', STDERR: b'Killed \x00\x1b[0m\xff'})
     assert node.exit_status == Outcome.OUTPUT_EMPTY
+    assert node.exit_message.isprintable()
 
 
 def test_a_setting_that_the_embedded_solver_refuses(parse):
@@ -502,7 +503,7 @@ def damaged(files, seed):
 
 
 @pytest.mark.parametrize('name', ['mn_pair', 'jij_crash_bounds'])
-def test_no_damage_makes_it_fail(real, name):
+def test_no_damage_makes_it_fail(aiida_profile, real, name):
     """The parser without its safety net: no exception, an outcome, and a dictionary that AiiDA stores."""
     from aiida import orm
 
