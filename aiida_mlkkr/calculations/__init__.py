@@ -1,0 +1,1 @@
+"""Calculations and calculation functions."""
