@@ -1,5 +1,6 @@
 """Self-consistency of real clusters: JuKKR's own numbers, the host from itself, symmetries, fields and limits."""
 
+import copy
 import dataclasses
 import gzip
 import re
@@ -95,7 +96,7 @@ def root_mean_square(problem: ImpurityProblem, a: Potentials, b: Potentials) -> 
 def test_iterations_are_jukkrs(
     make_run: Callable[..., Path], pair_source: Path, calculation: str, iterations: int
 ) -> None:
-    # all of the simple mixing from the start potential, and the first steps of Anderson's method, which amplifies rounding
+    # all of the simple mixing from the start potential; the first steps of Anderson's method, which amplifies rounding
     folder = make_run(calculation)
     config = read_config(folder / 'config.cfg')
     config = dataclasses.replace(config, scfsteps=3 if calculation == 'calc1' else config.scfsteps)
@@ -103,8 +104,8 @@ def test_iterations_are_jukkrs(
     steps = list(iterate(read_problem(folder, config), config))
     assert [step.number for step in steps] == list(range(1, iterations + 1))
     for number, step in enumerate(steps):
-        # all of these are half a unit of the last printed digit and a bit: six digits of charges, eight of valence charges
-        # and energies, five significant ones of errors. The energy sums up 5000 Ry, which rounds differently elsewhere.
+        # Half a unit of the last printed digit and a bit: six digits of charges, eight of valence charges and energies,
+        # five significant ones of errors. The energy sums up 5000 Ry, which rounds differently elsewhere.
         np.testing.assert_allclose(charges(step), history.charge[number], atol=6e-7)
         np.testing.assert_allclose(moments(step), history.spin_moment[number], atol=6e-7)
         np.testing.assert_allclose(step.error.charge, history.rms_charge_site[number], rtol=6e-5)
@@ -232,7 +233,7 @@ def test_exactly_equivalent_sites_are_equal_to_rounding(pair: ImpurityProblem) -
     signs = np.concatenate([parity, parity])
     whole = pair.void[0].whole()
     symmetric = 0.5 * (whole + signs[:, None] * signs * whole[:, swap][:, :, swap])
-    void = type(pair.void[0]).empty(30, 18, 9)
+    void = copy.deepcopy(pair.void[0])
     for energy, matrix in enumerate(symmetric):
         void.set_energy(energy, matrix)
     mirror = 0.5 * (
