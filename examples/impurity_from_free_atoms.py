@@ -1,8 +1,8 @@
 """An impurity that nobody has calculated before: silicon in copper, started from free atoms.
 
 Run it with ``verdi run examples/impurity_from_free_atoms.py`` in a profile where ``aiida-mlkkr demo`` has been, such as
-``verdi -p mlkkr-demo run …``: the demo's archive holds the Green function of the copper host, and the demo registers the
-embedded solver as a code. Neither JuKKR nor a daemon is needed.
+``verdi -p mlkkr-demo run …``: the demo's archive holds the Green function of the copper host, and the demo registers
+the embedded solver as a code. Neither JuKKR nor a daemon is needed.
 """
 
 from aiida import orm
@@ -45,10 +45,9 @@ def main(code: orm.AbstractCode) -> orm.CalcJobNode:
     }
     _, calculation = run_get_node(builder)
     results = calculation.outputs.output_parameters.get_dict()
+    convergence = results['convergence_group']
     print(f'{calculation}: {calculation.exit_message or "finished"}')
-    print(
-        f'iterations {results["convergence_group"]["number_of_iterations"]}, error {results["convergence_group"]["rms"]}'
-    )
+    print(f'iterations {convergence["number_of_iterations"]}, error {convergence["rms"]:.1e} Ry')
     print(f'electrons on the impurity {results["total_charge_per_atom"][0]:.4f}')
     return calculation
 

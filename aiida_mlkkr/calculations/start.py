@@ -28,15 +28,15 @@ def standard_start_potential(
     :param host_writeout: retrieved files of the Green function write-out (``kkr_flex_wc`` with ``retrieve_kkrflex``).
     :param impurity_info: as for ``KkrimpCalculation``: ``Zimp``, and ``Rimp_rel`` for more than one impurity.
     :param moments: spin moments to start with on the impurities, µB; none if absent.
-    :return: the file ``potential``, to be the ``impurity_potential`` of a ``KkrimpCalculation``; exit code 210 if a file
-        of the host is missing, 211 if impurities and host do not fit.
+    :return: the file ``potential``, to be the ``impurity_potential`` of a ``KkrimpCalculation``; exit code 210 if a
+        file of the host is missing, 211 if impurities and host do not fit.
     """
     missing = [name for name in HOST_FILES if name not in host_writeout.base.repository.list_object_names()]
     if missing:
         return ExitCode(
             210,
-            f'the retrieved folder of the host write-out lacks {", ".join(missing)}: write the Green function out again '
-            'with retrieve_kkrflex',
+            f'the retrieved folder of the host write-out lacks {", ".join(missing)}: write the Green function out '
+            'again with retrieve_kkrflex',
         )
     info = impurity_info.get_dict()
     with TemporaryDirectory() as folder:

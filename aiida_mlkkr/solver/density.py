@@ -109,8 +109,8 @@ def valence_density(
     coupled = (couplings.projection @ g_onsite.reshape(n_energies, -1).T) * alpha[pair_of_term] * weights
     padded = np.zeros((coupled.shape[0], site.waves.shape[1] * BLOCK), dtype=np.complex128)
     padded[:, :n_energies] = coupled
-    parts = np.stack([padded.real, padded.imag], axis=1).reshape(coupled.shape[0], 2, -1, BLOCK).swapaxes(1, 2)
-    parts = parts.reshape(coupled.shape[0], -1)
+    parts = np.stack([padded.real, padded.imag], axis=1).reshape(len(padded), 2, -1, BLOCK)
+    factors = parts.swapaxes(1, 2).reshape(len(padded), -1)
     n_blocks, n = site.waves.shape[1:3]
     rho = np.zeros((lm_size(2 * lmax), n))
     product = np.empty((n, n_blocks, 2, BLOCK))
@@ -118,7 +118,7 @@ def valence_density(
         _products(site.waves[l_left], site.waves[l_right], inverse_c2, product)
         terms = slice(couplings.begin[pair], couplings.begin[pair + 1])
         scale = site.powers[l_left] * site.powers[l_right]
-        rho[couplings.target[terms]] += (parts[terms] @ product.reshape(n, -1).T) * scale
+        rho[couplings.target[terms]] += (factors[terms] @ product.reshape(n, -1).T) * scale
     rho[0] += site.irregular_density / sqrt(4 * pi)
     trace = np.add.reduceat(np.einsum('ell->le', g_onsite), np.arange(lmax + 1) ** 2, axis=0)
     return ValenceDensity(rho, trace * site.norm_regular + site.norm_irregular)

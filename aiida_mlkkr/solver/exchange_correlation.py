@@ -2,7 +2,7 @@
 
 The local functional is evaluated on the directions of a quadrature with the full density of each radius, and its
 spherical part is kept. How many directions a radius needs depends on how anisotropic the density is there: a term of
-order k in the anisotropy has angular momenta up to 2 k lmax, so a rule exact to that degree leaves an error of order k + 1.
+order k in the anisotropy has angular momenta up to 2 k lmax, so a rule of that degree leaves an error of order k + 1.
 """
 
 from functools import lru_cache

@@ -32,8 +32,8 @@ from .xc import VWN, lsda
 
 FloatArray = NDArray[np.float64]
 
-# Self-consistency lifts shallow s and p shells (2s of N, 3p of K, 5p of Ba in Cu by 0.4 Ry): just below the contour they
-# are on their way into it. Narrow d and f shells there stay, or are lost for the contour if they are not core.
+# Self-consistency lifts shallow s and p shells (2s of N, 3p of K, 5p of Ba in Cu by 0.4 Ry): just below the contour
+# they are on their way into it. Narrow d and f shells there stay, or are lost for the contour if they are not core.
 _RISE_OF_SP_SHELLS = 0.05
 
 _SPIN_WORDS = {1: ('',), 2: ('SPIN DOWN', 'SPIN UP')}
