@@ -18,38 +18,60 @@ from .bessel import spherical_hankel
 ComplexArray = NDArray[np.complex128]
 
 
-ELEMENTS_AT_ONCE = 500_000
+SMALLEST_GROUP = 27
+"""Matrix indices of sites that are put into the void together, at least (approximately)."""
+
+MOST_GROUPS = 9
+"""Into so many groups the sites of a large cluster are divided."""
+
+ELEMENTS_AT_ONCE = 120_000
 """Matrix elements that the Dyson equation handles at once: several energies of a small cluster, one of a large one."""
 
 
 @dataclass(frozen=True)
-class SplitGreenFunction:
-    """Symmetric G_void of one spin in two halves: blocks aa, ab and bb, each with the energy as first index."""
+class VoidGreenFunction:
+    """Symmetric G_void of one spin: the columns of each group of sites down to the end of the group's own rows.
 
-    aa: ComplexArray
-    ab: ComplexArray
-    bb: ComplexArray
+    :param borders: first index of each group, and N at the end.
+    :param panels: arrays (nE, borders[k+1], borders[k+1] − borders[k]).
+    """
+
+    borders: tuple[int, ...]
+    panels: tuple[ComplexArray, ...]
 
     def whole(self) -> ComplexArray:
         """Return the full matrices, shape (nE, N, N)."""
-        whole: ComplexArray = np.block([[self.aa, self.ab], [self.ab.swapaxes(1, 2), self.bb]])
+        order = self.borders[-1]
+        whole = np.empty((len(self.panels[0]), order, order), dtype=np.complex128)
+        for (begin, end), panel in zip(pairwise(self.borders), self.panels, strict=True):
+            whole[:, :end, begin:end] = panel
+            whole[:, begin:end, :end] = panel.swapaxes(1, 2)
         return whole
 
     @classmethod
-    def empty(cls, n_energies: int, order: int, border: int) -> 'SplitGreenFunction':
-        """Make room for matrices of ``order`` indices, cut at ``border`` (0: everything is in half b)."""
-        a, b = border, order - border
-        return cls(*(np.empty((n_energies, *shape), dtype=np.complex128) for shape in ((a, a), (a, b), (b, b))))
+    def empty(cls, n_energies: int, borders: tuple[int, ...]) -> 'VoidGreenFunction':
+        """Make room for the matrices of ``n_energies``."""
+        shapes = ((n_energies, end, end - begin) for begin, end in pairwise(borders))
+        return cls(borders, tuple(np.empty(shape, dtype=np.complex128) for shape in shapes))
 
     def set_energy(self, energy: int, void: ComplexArray) -> None:
         """Store the matrix of one energy, shape (N, N)."""
-        border = self.aa.shape[1]
-        self.aa[energy], self.ab[energy] = void[:border, :border], void[:border, border:]
-        self.bb[energy] = void[border:, border:]
+        for (begin, end), panel in zip(pairwise(self.borders), self.panels, strict=True):
+            panel[energy] = void[:end, begin:end]
 
-    def energies(self, chosen: slice) -> 'SplitGreenFunction':
+    def energies(self, chosen: slice) -> 'VoidGreenFunction':
         """Return some of the energies."""
-        return SplitGreenFunction(self.aa[chosen], self.ab[chosen], self.bb[chosen])
+        return VoidGreenFunction(self.borders, tuple(panel[chosen] for panel in self.panels))
+
+
+def group_borders(offsets: NDArray[np.intp]) -> tuple[int, ...]:
+    """Return the borders of about equal groups that leave sites whole.
+
+    :param offsets: first index of each site, and N at the end.
+    """
+    order = int(offsets[-1])
+    equal = np.linspace(0, order, min(MOST_GROUPS, max(1, round(order / SMALLEST_GROUP))) + 1)
+    return tuple(np.unique(offsets[np.abs(offsets[:, None] - equal).argmin(axis=0)]).tolist())
 
 
 def _solve(matrix: ComplexArray, right: ComplexArray) -> ComplexArray:
@@ -90,35 +112,40 @@ def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) 
     return green
 
 
-def onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
+def onsite_blocks(void: VoidGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
     """Return the on-site blocks G_ii of the cluster, one array (nE, lm_i, lm_i) per site.
 
-    Half a is put into the void first, then half b into the result; that needs half the work of a solution of the whole
-    system, as the blocks between different sites of a are never formed.
+    One group s after the other is put in, G ← G + G_·s t_s (1 − G_ss t_s)⁻¹ G_s·, and only what the groups still to
+    come need is kept up: with the symmetry a quarter of the work of a solution of the whole system.
 
     :param void: G_void of nE energies.
     :param t: diagonal t matrices of all sites one after the other, shape (nE, N).
-    :param offsets: first index of each site, and N at the end; one of them is the border of the halves.
+    :param offsets: first index of each site, and N at the end; all borders of groups are among them.
     """
-    order = t.shape[-1]
-    at_once = max(1, ELEMENTS_AT_ONCE // order**2)
+    at_once = max(1, ELEMENTS_AT_ONCE // t.shape[-1] ** 2)
     chunks = [slice(begin, begin + at_once) for begin in range(0, len(t), at_once)]
     parts = [_onsite_blocks(void.energies(chunk), t[chunk], offsets) for chunk in chunks]
     return [np.concatenate(site) for site in zip(*parts, strict=True)]
 
 
-def _onsite_blocks(void: SplitGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
-    border = void.aa.shape[-1]
-    t_a, t_b = t[:, None, :border], t[:, None, border:]
-    blocks_a = [slice(i, j) for i, j in pairwise(offsets) if j <= border]
-    blocks_b = [slice(i - border, j - border) for i, j in pairwise(offsets) if i >= border]
-    scatter_a = _inverse(np.eye(border) - void.aa * t_a)
-    ab = scatter_a @ void.ab
-    bb = void.bb + (void.ab * t_a.swapaxes(1, 2)).swapaxes(1, 2) @ ab
-    scatter_b = _inverse(np.eye(t_b.shape[-1]) - bb * t_b)
-    ba = scatter_b @ ab.swapaxes(1, 2)
-    ab_t = ab * t_b
-    return [
-        *(scatter_a[:, b] @ void.aa[:, :, b] + ab_t[:, b] @ ba[:, :, b] for b in blocks_a),
-        *(scatter_b[:, b] @ bb[:, :, b] for b in blocks_b),
-    ]
+def _onsite_blocks(void: VoidGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
+    panels = [panel.copy() for panel in void.panels]
+    sites = [slice(i, j) for i, j in pairwise(offsets)]
+    blocks: list[ComplexArray] = []
+    for group, (begin, end) in enumerate(pairwise(void.borders)):
+        panel = panels[group]
+        own, t_own = panel[:, begin:end], t[:, begin:end, None]
+        scatter = t_own * _inverse(np.eye(end - begin) - own * t_own.swapaxes(1, 2))
+        into = panel @ scatter
+        blocks = [g + into[:, i] @ panel[:, i].swapaxes(1, 2) for g, i in zip(blocks, sites, strict=False)]
+        for i in sites[len(blocks) :]:
+            if i.start < end:
+                columns = slice(i.start - begin, i.stop - begin)
+                blocks.append(panel[:, i, columns] + into[:, i] @ own[:, :, columns])
+        later = [other[:, begin:end].copy() for other in panels[group + 1 :]]
+        if later:
+            below = np.concatenate(later, axis=2).swapaxes(1, 2) @ scatter
+            into = np.concatenate([into, below], axis=1)
+            for other, rows in zip(panels[group + 1 :], later, strict=True):
+                other += into[:, : other.shape[1]] @ rows
+    return blocks

@@ -26,7 +26,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 
 from .angular import lm_size
 from .config import FULL_POTENTIAL, KkrimpConfig
-from .dyson import SplitGreenFunction, free_green_function, void_green_function
+from .dyson import VoidGreenFunction, free_green_function, group_borders, void_green_function
 from .electrostatics import madelung_matrices
 from .errors import InconsistentInputError, UnsupportedSettingError
 from .scattering import Contour
@@ -60,7 +60,7 @@ class ImpurityProblem:
     contour: Contour
     z: FloatArray
     lmax: NDArray[np.int64]
-    void: tuple[SplitGreenFunction, ...]
+    void: tuple[VoidGreenFunction, ...]
     offsets: NDArray[np.intp]
     coupling: tuple[FloatArray, FloatArray]
     host_coefficients: FloatArray
@@ -150,18 +150,17 @@ def read_lloyd_factor(path: Path) -> complex:
 
 def _void(
     atoms: AtomInfo, green: HostGreen, t_host: TMatrix, offsets: NDArray[np.intp], nspin: int
-) -> tuple[SplitGreenFunction, ...]:
+) -> tuple[VoidGreenFunction, ...]:
     """G_void of every spin, without the removed atoms and cut to the sites' lmax."""
     lm = green.lmsize
     kept = np.concatenate(
         [site * lm + np.arange(lm_size(atoms.lmax[site])) for site in range(atoms.natom) if not atoms.removed[site]]
     )
-    border = int(offsets[(offsets.size - 1) // 2])
-    result: list[SplitGreenFunction] = []
+    result: list[VoidGreenFunction] = []
     for spin in range(min(nspin, green.nspin)):
         if spin == 1 and _same_for_both_spins(green, t_host):
             return (result[0], result[0])
-        void = SplitGreenFunction.empty(green.energies.size, kept.size, border)
+        void = VoidGreenFunction.empty(green.energies.size, group_borders(offsets))
         for energy in range(green.energies.size):
             t = np.where(atoms.virtual[:, None, None], 0.0, t_host.values[:, spin, energy])
             host = np.asarray(green.values[spin, energy], dtype=np.complex128)
@@ -250,7 +249,8 @@ def check_host(
     _check_equal('number of spins', {'kkrflex_green': green.nspin, 'kkrflex_tmat': nspin})
     if (lm_size(int(atoms.lmax.max()))) > green.lmsize:
         raise InconsistentInputError(
-            f'kkrflex_atominfo asks for lmax {atoms.lmax.max()}, but kkrflex_green has {green.lmsize} (l, m) per site only'
+            f'kkrflex_atominfo asks for lmax {atoms.lmax.max()}, but kkrflex_green has only {green.lmsize} (l, m) per '
+            'site'
         )
     lm_pot = {'ref': reference.coefficients.shape[1], 'cmoms': moments.moments.shape[1]}
     _check_equal('number of (l, m) per site', {f'kkrflex_intercell_{name}': number for name, number in lm_pot.items()})
@@ -273,7 +273,7 @@ def _check_virtual(atoms: AtomInfo) -> None:
 
 
 def check_geometry(
-    void: SplitGreenFunction,
+    void: VoidGreenFunction,
     contour: Contour,
     positions: FloatArray,
     lmax: NDArray[np.int64],

@@ -1,7 +1,7 @@
 """Dyson equations: against direct solutions, and the host from its own void."""
 
 import gzip
-from itertools import pairwise
+from itertools import chain, combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from aiida_mlkkr.kkr.kkrflex import HostGreen, TMatrix, read_green, read_tmat
 from aiida_mlkkr.solver import dyson
 from aiida_mlkkr.solver.angular import l_of_lm, real_harmonics
 from aiida_mlkkr.solver.bessel import spherical_bessel
-from aiida_mlkkr.solver.dyson import SplitGreenFunction, free_green_function, void_green_function
+from aiida_mlkkr.solver.dyson import VoidGreenFunction, free_green_function, group_borders, void_green_function
 
 # Random matrices of some 30 rows: rounding of 2e-16 times their condition, some hundred.
 ROUNDING = 1e-11
@@ -34,14 +34,14 @@ def direct_blocks(void: np.ndarray, t: np.ndarray, offsets: np.ndarray) -> list[
     return [full[i:j, i:j] for i, j in pairwise(offsets)]
 
 
-def split(void: np.ndarray, border: int) -> SplitGreenFunction:
-    """G_void of a single energy."""
-    halves = SplitGreenFunction.empty(1, len(void), border)
-    halves.set_energy(0, void)
-    return halves
+def split(void: np.ndarray, *borders: int) -> VoidGreenFunction:
+    """G_void of a single energy, cut at ``borders`` into groups."""
+    groups = VoidGreenFunction.empty(1, (0, *borders, len(void)))
+    groups.set_energy(0, void)
+    return groups
 
 
-def onsite_blocks(void: SplitGreenFunction, t: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+def onsite_blocks(void: VoidGreenFunction, t: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
     """On-site blocks of a single energy."""
     return [block[0] for block in dyson.onsite_blocks(void, t[None], offsets)]
 
@@ -54,30 +54,41 @@ def host(tmp_path_factory: pytest.TempPathFactory, pair_source: Path) -> tuple[H
 
 
 @pytest.mark.parametrize('lmax', [[2], [0, 0], [2, 2], [2, 1, 3], [1, 0, 2, 1], [1] * 5])
-def test_halves_give_the_direct_solution(lmax: list[int]) -> None:
+def test_groups_give_the_direct_solution(lmax: list[int]) -> None:
     offsets = np.concatenate([[0], np.cumsum([(l + 1) ** 2 for l in lmax])])
     void, t = random_symmetric(offsets[-1]), random_t(offsets[-1])
     expected = direct_blocks(void, t, offsets)
-    for border in offsets[:-1]:
-        blocks = onsite_blocks(split(void, int(border)), t, offsets)
+    inner = offsets[1:-1].tolist()
+    for borders in chain.from_iterable(combinations(inner, number) for number in range(len(inner) + 1)):
+        blocks = onsite_blocks(split(void, *borders), t, offsets)
         assert [block.shape for block in blocks] == [((l + 1) ** 2,) * 2 for l in lmax]
         for block, reference in zip(blocks, expected, strict=True):
             np.testing.assert_allclose(block, reference, atol=ROUNDING)
 
 
+@pytest.mark.parametrize('lmax', [[2], [3] * 3, [2] * 13, [3, 2, 2, 1] * 4, [2] * 60])
+def test_groups_leave_sites_whole(lmax: list[int]) -> None:
+    offsets = np.concatenate([[0], np.cumsum([(l + 1) ** 2 for l in lmax])])
+    borders = group_borders(offsets)
+    assert (borders[0], borders[-1]) == (0, offsets[-1])
+    assert set(borders) <= set(offsets.tolist())
+    assert 1 <= len(borders) - 1 <= dyson.MOST_GROUPS
+    assert max(np.diff(borders)) <= max(dyson.SMALLEST_GROUP, offsets[-1] / dyson.MOST_GROUPS) + 16
+
+
 def test_energies_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
     offsets, energies = np.array([0, 4, 8]), 7
-    halves = SplitGreenFunction.empty(energies, 8, 4)
+    groups = VoidGreenFunction.empty(energies, (0, 4, 8))
     voids = np.stack([random_symmetric(8, seed) for seed in range(energies)])
     t = np.stack([random_t(8, seed) for seed in range(energies)])
     for energy, void in enumerate(voids):
-        halves.set_energy(energy, void)
-    np.testing.assert_array_equal(halves.whole(), voids)
-    np.testing.assert_array_equal(halves.energies(slice(1, 3)).whole(), voids[1:3])
+        groups.set_energy(energy, void)
+    np.testing.assert_array_equal(groups.whole(), voids)
+    np.testing.assert_array_equal(groups.energies(slice(1, 3)).whole(), voids[1:3])
     # all at once, and three at a time
     for elements in (10_000, 3 * 64):
         monkeypatch.setattr(dyson, 'ELEMENTS_AT_ONCE', elements)
-        blocks = dyson.onsite_blocks(halves, t, offsets)
+        blocks = dyson.onsite_blocks(groups, t, offsets)
         for energy, void in enumerate(voids):
             for block, reference in zip(blocks, direct_blocks(void, t[energy], offsets), strict=True):
                 np.testing.assert_allclose(block[energy], reference, atol=ROUNDING)
@@ -101,7 +112,7 @@ def test_free_green_function_translates_spherical_waves() -> None:
 
 def test_single_site_against_the_scalar_equation() -> None:
     g, t = 0.4 - 0.7j, -0.3 + 0.2j
-    block = onsite_blocks(split(np.array([[g]]), 0), np.array([t]), np.array([0, 1]))[0]
+    block = onsite_blocks(split(np.array([[g]])), np.array([t]), np.array([0, 1]))[0]
     assert block[0, 0] == pytest.approx(g / (1 - g * t), rel=1e-14)
 
 
