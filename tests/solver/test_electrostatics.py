@@ -97,17 +97,17 @@ def test_nucleus_at_another_site() -> None:
 @pytest.mark.parametrize('lm', range(9))
 def test_single_multipole_at_another_site(lm: int) -> None:
     # the potential of moments q_L outside their sphere is Σ 8π/(2l+1) q_L Y_L / r^{l+1}
-    lmax_pot, alat = 8, 4.82
+    lmax_pot, alat = 6, 4.82
     positions = np.array([[0.0, 0.0, 0.0], [0.3, -0.4, 0.6]])
     a_matrix, _ = madelung_matrices(positions, alat, lmax_pot)
     moments = np.zeros(lm_size(lmax_pot))
     moments[lm] = 1.7
     l = int(l_of_lm(2)[lm])
-    for at in 0.04 * alat * np.random.default_rng(2).normal(size=(5, 3)):
+    for at in 0.02 * alat * np.random.default_rng(2).normal(size=(5, 3)):
         d = (positions[0] - positions[1]) * alat + at
         exact = 8 * pi / (2 * l + 1) * 1.7 * real_harmonics(d, 2)[lm] / np.linalg.norm(d) ** (l + 1)
         scale = 8 * pi / (2 * l + 1) * 1.7 / np.linalg.norm(d) ** (l + 1)
-        # the expansion at the other site ends with (r/d)⁹, r/d < 0.15, with a binomial factor from l
+        # the expansion at the other site ends with (r/d)⁷, r/d < 0.1, with a binomial factor from l
         assert potential_near(a_matrix[0, 1] @ moments, at) == pytest.approx(exact, abs=1e-5 * scale)
 
 
