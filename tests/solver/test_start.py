@@ -89,8 +89,22 @@ def test_core_states_of_many_elements(copper: ImpurityPotential, z: int) -> None
 
 @pytest.mark.parametrize(
     ('z', 'electrons'),
-    # noble-gas cores, and the closed d and f shells below them once they are deeper than the contour
-    [(1, 0), (3, 2), (13, 10), (25, 18), (30, 18), (32, 28), (42, 36), (50, 46), (74, 68), (79, 68), (83, 78)],
+    # noble-gas cores without what rises into the contour (2s of N, 3p of K), and d and f shells that are below it
+    [
+        (1, 0),
+        (3, 2),
+        (7, 2),
+        (13, 10),
+        (19, 12),
+        (25, 18),
+        (30, 18),
+        (32, 28),
+        (42, 36),
+        (50, 46),
+        (74, 68),
+        (79, 68),
+        (83, 78),
+    ],
 )
 def test_which_states_are_core(copper: ImpurityPotential, z: int, electrons: int) -> None:
     core = start(copper, z).sites[0][0].core
