@@ -32,6 +32,9 @@ IntArray = NDArray[np.int64]
 _SERIES_TERMS: Final = 9
 _LIGHTEST_WITH_RELATIVISTIC_SERIES: Final = 20.0  # JuKKR: above this Z the series at the nucleus starts as r^s, s < l+1
 
+FEWEST_POINTS: Final = 35
+"""A mesh has at least so many points, as JuKKR takes them for the most compact state."""
+
 _FOUND = 0
 _NOT_BOUND = 1
 _WRONG_NODES = 2
@@ -292,9 +295,9 @@ def _outer_end(energy: float, z: float, a: float, b: float, n: int) -> int:
     if not radius < b * np.exp(a * n):
         return n
     if radius <= 0.0:
-        return min(n, 35)
+        return FEWEST_POINTS
     points = int(np.log(radius / b + 1.0) / a + 1.0)
-    return max(min(points // 2 * 2 + 1, n), 35)
+    return max(min(points // 2 * 2 + 1, n), FEWEST_POINTS)
 
 
 @njit(cache=True, error_model='numpy')
@@ -468,7 +471,10 @@ def solve_core(
     :param relativistic: scalar-relativistic (KVREL=1) or non-relativistic (KVREL=0)
     :param where: the words for the atom and spin in an error message, such as ``site 1, spin down``
     :raises CoreStateError: a state is not bound, or cannot be found
+    :raises ValueError: fewer than :data:`FEWEST_POINTS` mesh points
     """
+    if mesh.n < FEWEST_POINTS:
+        raise ValueError(f'core states need at least {FEWEST_POINTS} mesh points, not {mesh.n}')
     density = np.zeros(mesh.n)
     energies = np.array([state.energy for state in states])
     ells = np.array([state.l for state in states], dtype=np.int64)

@@ -26,6 +26,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 
 from .angular import lm_size
 from .config import FULL_POTENTIAL, KkrimpConfig
+from .core import FEWEST_POINTS
 from .dyson import VoidGreenFunction, free_green_function, group_borders, void_green_function
 from .electrostatics import madelung_matrices
 from .errors import InconsistentInputError, UnsupportedSettingError
@@ -117,9 +118,11 @@ def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
     lmax = atoms.lmax[kept]
     offsets = np.concatenate([[0], np.cumsum((lmax + 1) ** 2)])
     contour = Contour(green.energies, weights, 1 / SPEED_OF_LIGHT**2 if config.relativistic else 0.0)
+    coupling = madelung_matrices(atoms.positions[kept], reference.alat, 2 * int(lmax.max()))
+    host_coefficients = _host_coefficients(atoms, reference, moments, 2 * int(lmax.max()))
+    # last, as it takes most of the memory, and the others much for a moment
     void = _void(atoms, green, t_host, offsets, config.nspin)
     check_geometry(void[0], contour, atoms.positions[kept] * reference.alat, lmax, offsets)
-    coupling = madelung_matrices(atoms.positions[kept], reference.alat, 2 * int(lmax.max()))
     return ImpurityProblem(
         contour=contour,
         z=atoms.z[kept],
@@ -127,7 +130,7 @@ def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
         void=void,
         offsets=offsets,
         coupling=coupling,
-        host_coefficients=_host_coefficients(atoms, reference, moments, 2 * int(lmax.max())),
+        host_coefficients=host_coefficients,
         vbc=float(reference.vbc[0]),
         potential=potential,
     )
@@ -189,7 +192,8 @@ def _host_coefficients(
 def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
     """Check that the potential file belongs to the sites.
 
-    :raises InconsistentInputError: if the number of sites or a nuclear charge differs.
+    :raises InconsistentInputError: if the number of sites or a nuclear charge differs, if the spins of a site differ, or
+        if a mesh is too coarse.
     :raises UnsupportedSettingError: if it is a full potential.
     """
     if potential.is_full_potential:
@@ -209,6 +213,11 @@ def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
                 )
         if len({(block.mesh, block.alat) for block in blocks}) > 1:
             raise InconsistentInputError(f'potential: the two spins of site {number} have different radial meshes')
+        if blocks[0].mesh.n < FEWEST_POINTS:
+            raise InconsistentInputError(
+                f'potential: the mesh of site {number} has {blocks[0].mesh.n} points; at least {FEWEST_POINTS} are '
+                'needed, some 350 are usual'
+            )
         if len({tuple(state.l for state in block.core) for block in blocks}) > 1:
             raise InconsistentInputError(
                 f'potential: the two spins of site {number} have different lists of core states'

@@ -45,6 +45,12 @@ def test_mean_radii_of_hydrogen_like_states() -> None:
         assert mean == pytest.approx((3 * n * n - l * (l + 1)) / (2 * z), rel=1e-5)
 
 
+def test_mesh_of_a_few_points() -> None:
+    mesh = RadialMesh(a=0.3, b=1e-3, n=34)
+    with pytest.raises(ValueError, match='at least 35 mesh points, not 34'):
+        solve_core(np.zeros(mesh.n), mesh, 20.0, (CoreState(0, -400.0),), nspin=2)
+
+
 @pytest.mark.parametrize('z', [30.0, 60.0, 92.0])
 def test_s_states_follow_diracs_formula(z: float) -> None:
     # without spin-orbit coupling the scalar-relativistic equations for l = 0 are Dirac's

@@ -267,6 +267,16 @@ def test_meshes_differ_between_the_spins(folder: Path) -> None:
     assert 'site 1: the two spins differ in nuclear charge, mesh or lattice constant' in message
 
 
+def test_mesh_of_a_few_points(folder: Path) -> None:
+    def coarse(potential: ImpurityPotential) -> ImpurityPotential:
+        block = potential.sites[1][0]
+        mesh = dataclasses.replace(block.mesh, a=0.3, n=30)
+        return edited_blocks(potential, 1, (0, 1), mesh=mesh, v=block.v[:30])
+
+    edit_potential(folder, coarse)
+    assert 'the mesh of site 2 has 30 points; at least 35 are needed' in refusal(folder)
+
+
 def test_core_states_differ_between_the_spins(folder: Path) -> None:
     edit_potential(folder, lambda potential: edited_blocks(potential, 1, (0,), core=potential.sites[1][0].core[:-1]))
     assert 'the two spins of site 2 have different lists of core states' in refusal(folder)
