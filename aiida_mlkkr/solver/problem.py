@@ -192,8 +192,8 @@ def _host_coefficients(
 def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
     """Check that the potential file belongs to the sites.
 
-    :raises InconsistentInputError: if the number of sites or a nuclear charge differs, if the spins of a site differ, or
-        if a mesh is too coarse.
+    :raises InconsistentInputError: if the number of sites or a nuclear charge differs, the spins of a site differ, or a
+        mesh is too coarse.
     :raises UnsupportedSettingError: if it is a full potential.
     """
     if potential.is_full_potential:
