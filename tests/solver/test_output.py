@@ -218,6 +218,20 @@ def test_density_of_states(run: Run) -> None:
             assert on_axis.shape == (28, 6)
 
 
+def test_density_of_states_on_the_real_axis(make_run: Callable[..., Path], run: Run) -> None:
+    # linear in E, so that the continuation from a contour above the axis is exact
+    energies = np.linspace(-0.5, 0.9, 30) + 0.02j
+    slopes, at_zero = np.array([[1.0 - 2.0j], [0.3 + 1.0j], [-0.7j]]), np.array([[-3.0j], [0.2 - 5.0j], [1.0 - 1.0j]])
+    contour = dataclasses.replace(run.problem.contour, energies=energies)
+    site = dataclasses.replace(run.iterations[0].sites[0], dos=np.stack([at_zero + slopes * energies] * 2))
+    first = dataclasses.replace(run.iterations[0], sites=(site, site))
+    folder = make_run('calc1')
+    write_all(folder, run.config, dataclasses.replace(run.problem, contour=contour), [first])
+    table = np.loadtxt(folder / 'out_ldos.interpol.atom=02_spin1.dat')
+    expected = -(at_zero + slopes * energies.real[1:-1]).imag / np.pi
+    np.testing.assert_allclose(table[:, 2:5].T, expected, rtol=1e-12)
+
+
 def test_no_density_of_states_unless_asked_for(make_run: Callable[..., Path], run: Run) -> None:
     folder = make_run('calc1')
     config = dataclasses.replace(run.config, run_flags=frozenset())

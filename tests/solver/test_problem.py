@@ -157,6 +157,9 @@ def test_lower_lmax_than_the_host(folder: Path) -> None:
     np.testing.assert_array_equal(problem.offsets, [0, 9, 13])
     # the host's atoms are taken out with all their angular momenta, and the result is cut
     np.testing.assert_allclose(problem.void[0].whole(), full.void[0].whole()[:, :13, :13], rtol=1e-12)
+    edit_atoms(folder, lmax=np.array([1, 1]))
+    problem = read_problem(folder, CONFIG)
+    np.testing.assert_allclose(problem.host_coefficients, full.host_coefficients[:, :9], rtol=1e-12)
 
 
 def test_lloyds_factor(folder: Path) -> None:
