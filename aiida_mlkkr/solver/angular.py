@@ -1,7 +1,7 @@
 """Real spherical harmonics, their Gaunt coefficients and quadratures on the unit sphere, in JuKKR's convention.
 
 Index L = l² + l + m (0-based); Y_lm is real, without the Condon-Shortley phase, proportional to cos(mφ) for m ≥ 0 and
-to sin(|m|φ) for m < 0, and normalised to one on the sphere.
+to sin(−mφ) for m < 0, and normalised to one on the sphere.
 """
 
 from functools import lru_cache

@@ -115,8 +115,8 @@ def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) 
 def onsite_blocks(void: VoidGreenFunction, t: ComplexArray, offsets: NDArray[np.intp]) -> list[ComplexArray]:
     """Return the on-site blocks G_ii of the cluster, one array (nE, lm_i, lm_i) per site.
 
-    One group s after the other is put in, G ← G + G_·s t_s (1 − G_ss t_s)⁻¹ G_s·, and only what the groups still to
-    come need is kept up: with the symmetry a quarter of the work of a solution of the whole system.
+    One group s after the other is put in, ``G_ij ← G_ij + G_is t_s (1 − G_ss t_s)⁻¹ G_sj``, and only what the groups
+    still to come need is kept up: with the symmetry a quarter of the work of a solution of the whole system.
 
     :param void: G_void of nE energies.
     :param t: diagonal t matrices of all sites one after the other, shape (nE, N).
