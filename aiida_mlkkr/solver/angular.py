@@ -79,7 +79,8 @@ def gaunt(lmax_left: int, lmax_right: int) -> FloatArray:
     directions, weights = product_quadrature(2 * lmax)
     harmonics = real_harmonics(directions, lmax)
     left, right = harmonics[:, : lm_size(lmax_left)], harmonics[:, : lm_size(lmax_right)]
-    coefficients = np.einsum('p,pa,pb,pc->abc', weights, left, right, harmonics, optimize=True)
+    products = (weights[:, None] * left)[:, :, None] * right[:, None, :]
+    coefficients = np.tensordot(products, harmonics, axes=(0, 0))
     coefficients[np.abs(coefficients) < 1e-12] = 0.0  # rounding of coefficients that vanish by symmetry
     coefficients.setflags(write=False)
     return np.asarray(coefficients, dtype=np.float64)

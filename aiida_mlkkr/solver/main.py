@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def run(directory: Path) -> bool:
         that was found stays in ``out_potential``.
     :raises CoreStateError: if a core state cannot be found.
     """
+    begin = time.perf_counter()
     config = read_config(directory / 'config.cfg')
     problem = read_problem(directory, config)
-    output = OutputFiles(directory, config, sys.stdout)
+    output = OutputFiles(directory, config, sys.stdout, begin)
     output.banner()
     output.problem(problem)
     converged = False

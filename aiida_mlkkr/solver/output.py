@@ -45,13 +45,16 @@ def serial(started: datetime) -> str:
 
 @dataclass
 class OutputFiles:
-    """The output files of one run in ``directory``, written as the iterations come."""
+    """The output files of one run in ``directory``, written as the iterations come.
+
+    :param begin: value of ``time.perf_counter()`` when the run began.
+    """
 
     directory: Path
     config: KkrimpConfig
     stdout: TextIO
+    begin: float
     started: datetime = field(default_factory=datetime.now)
-    _clock: float = field(default_factory=time.perf_counter)
     _log: TextIO = field(init=False)
     _timing: TextIO = field(init=False)
     _iteration_clock: float = 0.0
@@ -107,7 +110,7 @@ class OutputFiles:
             self._note(f'       {number:3d}{e.real:25.14f}{e.imag:25.14f} {w.real:25.14f}{w.imag:25.14f}')
         stars = ' ' + '*' * 64
         self._print(f'{stars}\n {FUNCTIONAL_LINES[self.config.xc]}\n{stars}')
-        seconds = time.perf_counter() - self._clock
+        seconds = time.perf_counter() - self.begin
         for what in ('PRECONDITIONING_start', 'time until scf starts'):
             self._time(what, seconds)
         self._iteration_clock = time.perf_counter()
@@ -143,7 +146,7 @@ class OutputFiles:
 
     def close(self) -> None:
         """Write the total time and close the files: the sign of a complete run."""
-        self._time('Total running time', time.perf_counter() - self._clock)
+        self._time('Total running time', time.perf_counter() - self.begin)
         self._log.close()
         self._timing.close()
 

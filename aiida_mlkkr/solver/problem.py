@@ -313,8 +313,8 @@ def check_geometry(
         size += float(np.linalg.norm(free) ** 2)
     if difference > DIFFERENCE_FROM_FREE_ELECTRONS**2 * size:
         raise InconsistentInputError(
-            'kkrflex_green does not belong to the positions in kkrflex_atominfo, the lattice constant in '
-            'kkrflex_intercell_ref and the t matrices in kkrflex_tmat: at the lowest energy the Green function between '
+            'kkrflex_green does not belong to the positions in kkrflex_atominfo and the lattice constant in '
+            'kkrflex_intercell_ref: at the lowest energy the Green function between '
             f'neighbours differs by {np.sqrt(difference / size):.0%} from that of free electrons (a few per cent are '
             'usual); take all kkrflex files from one write-out of the host'
         )

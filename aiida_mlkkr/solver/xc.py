@@ -131,7 +131,8 @@ def lsda(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Exchange-correlation energy per electron and potentials at many points.
 
-    Densities below 1e-10/(4 pi), negative ones included, are raised to it, and the size of the moment is kept below the density.
+    Densities below 1e-10/(4 pi), negative ones included, are raised to it, and the size of the moment
+    is kept below the density.
 
     :param density: (n,) electrons/Bohr^3, both spins together
     :param moment: (n,) up minus down, electrons/Bohr^3; zeros for a spin-restricted density

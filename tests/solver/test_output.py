@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import io
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Run:
 
 def write_all(folder: Path, config: KkrimpConfig, problem: ImpurityProblem, iterations: list[Iteration]) -> Run:
     stdout = io.StringIO()
-    files = OutputFiles(folder, config, stdout)
+    files = OutputFiles(folder, config, stdout, time.perf_counter())
     files.banner()
     files.problem(problem)
     for iteration in iterations:
@@ -284,7 +285,7 @@ def test_one_spin(make_run: Callable[..., Path], run: Run) -> None:
 
 def test_converged_run_says_so(make_run: Callable[..., Path], run: Run) -> None:
     stdout = io.StringIO()
-    files = OutputFiles(make_run('calc1'), run.config, stdout)
+    files = OutputFiles(make_run('calc1'), run.config, stdout, time.perf_counter())
     files.converged()
     files.close()
     assert stdout.getvalue().splitlines() == [f'{" " * 17}++++++ SCF ITERATION CONVERGED ++++++', '*' * 79]
