@@ -31,7 +31,6 @@ from aiida.tools.pytest_fixtures import (  # noqa: E402
     aiida_computer,
     aiida_computer_local,
     aiida_config_factory,
-    aiida_localhost,
     aiida_profile_clean,
     aiida_profile_factory,
 )
@@ -114,9 +113,12 @@ def aiida_profile(
 
 
 @pytest.fixture
-def localhost(aiida_profile: Profile, aiida_localhost: Computer) -> Computer:
-    """This machine as a computer: no scheduler, no waiting between polls."""
-    return aiida_localhost
+def localhost(aiida_profile: Profile, aiida_computer_local: Callable[..., Computer]) -> Computer:
+    """This machine as a computer: no scheduler, no waiting between polls.
+
+    Not by the label ``localhost``: the archives bring a computer of that name, with a work folder of another machine.
+    """
+    return aiida_computer_local(label='mlkkr-tests')
 
 
 @pytest.fixture
