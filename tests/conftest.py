@@ -113,7 +113,7 @@ def aiida_profile(
 
 
 @pytest.fixture
-def localhost(aiida_profile: Profile, aiida_computer_local: Callable[..., Computer]) -> Computer:
+def aiida_localhost(aiida_profile: Profile, aiida_computer_local: Callable[..., Computer]) -> Computer:
     """This machine as a computer: no scheduler, no waiting between polls.
 
     Not by the label ``localhost``: the archives bring a computer of that name, with a work folder of another machine.
@@ -122,14 +122,14 @@ def localhost(aiida_profile: Profile, aiida_computer_local: Callable[..., Comput
 
 
 @pytest.fixture
-def kkrimp_code(localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
+def kkrimp_code(aiida_localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
     """The embedded solver of this very environment, as a code for ``kkr.kkrimp``."""
     executable = shutil.which('mlkkr-kkrimp')
     assert executable, "the package is not installed here: python -m pip install '.[tests]'"
     return aiida_code_installed(
         label='mlkkr-kkrimp',
         default_calc_job_plugin='kkr.kkrimp',
-        computer=localhost,
+        computer=aiida_localhost,
         filepath_executable=executable,
         with_mpi=False,
     )

@@ -24,7 +24,7 @@ STDERR = '_scheduler-stderr.txt'
 
 
 @pytest.fixture
-def calculation(localhost):
+def calculation(aiida_localhost):
     """A function: a stored node of a KkrimpCalculation with these retrieved files."""
     from aiida import orm
     from aiida.common import LinkType
@@ -36,10 +36,10 @@ def calculation(localhost):
         return node
 
     def host(cmoms, npol):
-        writer = orm.CalcJobNode(computer=localhost, process_type='aiida.calculations:kkr.kkr')
+        writer = orm.CalcJobNode(computer=aiida_localhost, process_type='aiida.calculations:kkr.kkr')
         writer.base.links.add_incoming(orm.Dict({'NPOL': npol}).store(), LinkType.INPUT_CALC, 'parameters')
         writer.store()
-        remote = orm.RemoteData(computer=localhost, remote_path='/nowhere')
+        remote = orm.RemoteData(computer=aiida_localhost, remote_path='/nowhere')
         remote.base.links.add_incoming(writer, LinkType.CREATE, 'remote_folder')
         retrieved = folder({'kkrflex_intercell_cmoms': cmoms})
         retrieved.base.links.add_incoming(writer, LinkType.CREATE, 'retrieved')
@@ -48,7 +48,7 @@ def calculation(localhost):
         return remote
 
     def make(files, cmoms=None, npol=5, exit_status=None, retrieved=True):
-        node = orm.CalcJobNode(computer=localhost, process_type='aiida.calculations:kkr.kkrimp')
+        node = orm.CalcJobNode(computer=aiida_localhost, process_type='aiida.calculations:kkr.kkrimp')
         node.set_option('scheduler_stderr', STDERR)
         if cmoms is not None:
             node.base.links.add_incoming(host(cmoms, npol), LinkType.INPUT_CALC, 'host_Greenfunction_folder')
