@@ -31,7 +31,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from archived_runs import ArchivedRun, extract
+from archived_runs import HOST_FILES, ArchivedRun, extract
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -96,9 +96,9 @@ def history(folder: Path) -> ScfHistory:
 def calculate(stage: Path, folder: Path, potential: Path, **settings: str) -> ScfHistory:
     """Run the embedded solver on the input of ``stage`` in a new ``folder``, with another potential and settings."""
     folder.mkdir(parents=True)
-    for source in stage.iterdir():
-        if source.is_file() and source.name not in ('potential', 'config.cfg'):
-            (folder / source.name).symlink_to(source.resolve())
+    for name in ('kkrflex_atominfo', 'kkrflex_llyfac', *HOST_FILES):
+        if (stage / name).is_file():
+            (folder / name).symlink_to((stage / name).resolve())
     (folder / 'potential').symlink_to(potential.resolve())
     lines = (stage / 'config.cfg').read_text().splitlines()
     kept = [line for line in lines if line.partition('=')[0].strip().upper() not in settings]
@@ -244,9 +244,9 @@ def print_table(rows: list[Row], title: str, console: Console) -> bool:
 
 
 def _cell(name: str, value: str | float, limits: dict[str, float]) -> str:
-    if isinstance(value, str):
-        return value
-    if name in ('stage', 'seconds', 'difference', 'total_moment'):
+    if isinstance(value, (str, int)):
+        return str(value)
+    if name in ('seconds', 'difference', 'total_moment'):
         text = f'{value:.4f}' if name == 'total_moment' else f'{value:.0f}'
     else:
         text = f'{value:.1e}'
