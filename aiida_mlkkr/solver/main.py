@@ -1,9 +1,10 @@
 """``mlkkr-kkrimp``: the embedded impurity solver as a program that runs where KKRimp's input files are."""
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,12 @@ EXIT_REFUSED = 2
 EXIT_BROKEN_DOWN = 3
 """Exit status when the iterations break down: ``out_potential`` holds the last potential."""
 
+EXIT_INTERRUPTED = 130
+"""Exit status when the user interrupts: ``out_potential`` holds the last potential."""
+
+MPI_SIZES = ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'SLURM_STEP_NUM_TASKS')
+"""Where Open MPI, MPICH with Intel MPI, and srun tell a process how many of it there are."""
+
 
 def run(directory: Path) -> bool:
     """Run the self-consistency in ``directory``; return whether it converged.
@@ -52,6 +59,19 @@ def run(directory: Path) -> bool:
         output.converged()
     output.close()
     return converged
+
+
+def check_serial(environment: Mapping[str, str]) -> None:
+    """Check that MPI has not started the program several times: all would write the same files.
+
+    :raises SolverError: if it has.
+    """
+    for name in MPI_SIZES:
+        if environment.get(name, '1') not in ('', '1'):
+            raise SolverError(
+                f'mlkkr-kkrimp is a serial program, but MPI started {environment[name]} of it ({name}); set with_mpi: '
+                'false for the code, or withmpi: False in the options of the calculation'
+            )
 
 
 def write_start(directory: Path, host_potential: Path, moments: Sequence[float], nspin: int, output: Path) -> None:
@@ -114,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program. Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down."""
+    """Run the program.
+
+    Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 130 interrupted.
+    """
     options = _parser().parse_args(arguments)
     try:
         if options.command == 'start':
@@ -122,7 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif options.command == 'atom':
             print_atom(options.element)
         else:
+            check_serial(os.environ)
             run(Path.cwd())
+    except KeyboardInterrupt:
+        print('mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration', file=sys.stderr)
+        raise SystemExit(EXIT_INTERRUPTED) from None
     except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
         print(f'mlkkr-kkrimp: error: {error}', file=sys.stderr)
         raise SystemExit(

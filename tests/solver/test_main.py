@@ -18,7 +18,7 @@ from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.history import read_history
 from aiida_mlkkr.kkr.kkrflex import read_atominfo
 from aiida_mlkkr.kkr.potential import read_potential
-from aiida_mlkkr.solver.main import EXIT_BROKEN_DOWN, EXIT_REFUSED, main
+from aiida_mlkkr.solver.main import EXIT_BROKEN_DOWN, EXIT_INTERRUPTED, EXIT_REFUSED, MPI_SIZES, main
 
 SETTINGS = 'INS= 0\nNSPIN= 2\nSCFSTEPS= {steps}\nIMIX= 0\nMIXFAC= 0.05\nQBOUND= 1e-9\n'
 
@@ -201,6 +201,35 @@ def test_killed_at_any_time_leaves_a_whole_potential(program: str, make_run: Cal
     os.replace(potential, folder / 'potential')
     (folder / 'config.cfg').write_text(SETTINGS.format(steps=1))
     assert execute(program, folder).returncode == 0
+
+
+def test_interrupted_by_the_user(program: str, make_run: Callable[..., Path]) -> None:
+    folder = make_run('calc1', SETTINGS.format(steps=500))
+    with subprocess.Popen([program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (folder / 'out_potential').exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == EXIT_INTERRUPTED
+    assert message == 'mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration\n'
+    assert read_potential(folder / 'out_potential').natom == 2
+
+
+@pytest.mark.parametrize('name', MPI_SIZES)
+def test_several_processes_of_mpi_are_refused(
+    name: str, make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    folder = make_run('calc1', SETTINGS.format(steps=1))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(name, '4')
+    with pytest.raises(SystemExit) as exit_info:
+        main([])
+    assert exit_info.value.code == EXIT_REFUSED
+    assert f'MPI started 4 of it ({name})' in capsys.readouterr().err
+    assert not (folder / 'out_log.000.txt').exists()
+    monkeypatch.setenv(name, '1')
+    main([])
 
 
 def test_version(program: str, tmp_path: Path) -> None:
