@@ -30,6 +30,9 @@ EXIT_REFUSED = 2
 EXIT_BROKEN_DOWN = 3
 """Exit status when the iterations break down: ``out_potential`` holds the last potential."""
 
+EXIT_FILE_SYSTEM = 4
+"""Exit status when a file can be neither read nor written: no permission, disk full, standard output closed."""
+
 EXIT_INTERRUPTED = 130
 """Exit status when the user interrupts: ``out_potential`` holds the last potential."""
 
@@ -102,7 +105,7 @@ def print_atom(element: str) -> None:
     """
     if element.capitalize() in SYMBOLS:
         z = SYMBOLS.index(element.capitalize())
-    elif element.isdigit():
+    elif element.isdecimal():
         z = int(element)
     else:
         raise AtomError(f'{element} is neither an element symbol nor a nuclear charge')
@@ -136,7 +139,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program.
 
-    Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 130 interrupted.
+    Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file can be neither read
+    nor written, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -148,8 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             check_serial(os.environ)
             run(Path.cwd())
     except KeyboardInterrupt:
-        print('mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration', file=sys.stderr)
+        print('mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration, if any', file=sys.stderr)
         raise SystemExit(EXIT_INTERRUPTED) from None
+    except OSError as error:
+        # not "error:", by which the parser knows refused input
+        what = f'{error.filename}: {error.strerror}' if error.filename else f'writing the output: {error.strerror}'
+        print(f'mlkkr-kkrimp: aborted: {what}', file=sys.stderr)
+        raise SystemExit(EXIT_FILE_SYSTEM) from None
     except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
         print(f'mlkkr-kkrimp: error: {error}', file=sys.stderr)
         raise SystemExit(

@@ -17,8 +17,17 @@ from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.history import read_history
 from aiida_mlkkr.kkr.kkrflex import read_atominfo
+from aiida_mlkkr.kkr.outcome import Outcome, judge
 from aiida_mlkkr.kkr.potential import read_potential
-from aiida_mlkkr.solver.main import EXIT_BROKEN_DOWN, EXIT_INTERRUPTED, EXIT_REFUSED, MPI_SIZES, main
+from aiida_mlkkr.kkr.run import read_run
+from aiida_mlkkr.solver.main import (
+    EXIT_BROKEN_DOWN,
+    EXIT_FILE_SYSTEM,
+    EXIT_INTERRUPTED,
+    EXIT_REFUSED,
+    MPI_SIZES,
+    main,
+)
 
 SETTINGS = 'INS= 0\nNSPIN= 2\nSCFSTEPS= {steps}\nIMIX= 0\nMIXFAC= 0.05\nQBOUND= 1e-9\n'
 
@@ -212,8 +221,26 @@ def test_interrupted_by_the_user(program: str, make_run: Callable[..., Path]) ->
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
     assert process.returncode == EXIT_INTERRUPTED
-    assert message == 'mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration\n'
+    assert message == 'mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration, if any\n'
     assert read_potential(folder / 'out_potential').natom == 2
+
+
+def test_output_that_cannot_be_written(program: str, make_run: Callable[..., Path]) -> None:
+    folder = make_run('calc1', SETTINGS.format(steps=1))
+    (folder / 'out_log.000.txt').mkdir()
+    result = execute(program, folder)
+    assert result.returncode == EXIT_FILE_SYSTEM
+    assert result.stderr == f'mlkkr-kkrimp: aborted: {folder / "out_log.000.txt"}: Is a directory\n'
+
+
+def test_full_disk(program: str, make_run: Callable[..., Path]) -> None:
+    folder = make_run('calc1', SETTINGS.format(steps=1))
+    with open('/dev/full', 'w') as full:
+        result = subprocess.run([program], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert result.returncode == EXIT_FILE_SYSTEM
+    assert result.stderr == 'mlkkr-kkrimp: aborted: writing the output: No space left on device\n'
+    run = read_run({'_scheduler-stderr.txt': result.stderr, 'out_kkrimp': '  ***\n'})
+    assert judge(run).outcome is Outcome.CRASHED
 
 
 @pytest.mark.parametrize('name', MPI_SIZES)
