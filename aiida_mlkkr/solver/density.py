@@ -38,8 +38,8 @@ class ValenceDensity:
 class _Couplings:
     """Nonzero Gaunt coefficients, sorted by the pair (l, l') they multiply.
 
-    ``l_left, l_right``: the pairs l' ≤ l, with first terms ``begin``; term k contributes to ``target[k]`` the sum of
-    ``coefficient`` over the matrix elements ``row, column`` that have ``term == k``.
+    ``l_left, l_right``: the pairs l' ≤ l. The terms of pair p are ``begin[p]`` to ``begin[p+1]``, exclusively; term k
+    contributes to ρ_L'' with L'' = ``target[k]`` the product of ``projection[k]``, shape (lm²,), with G_LL'.
     """
 
     l_left: NDArray[np.intp]

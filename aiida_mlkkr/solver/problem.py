@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_mlkkr.kkr.cluster import SAME_SITE
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.kkrflex import (
@@ -229,7 +230,7 @@ def check_host(
 ) -> None:
     """Check that the kkrflex files describe one and the same host cluster.
 
-    :raises InconsistentInputError: if sizes differ or the t matrices do not fit the Green function.
+    :raises InconsistentInputError: if sizes or the runs that wrote the files differ, or two sites coincide.
     :raises UnsupportedSettingError: if the host has spin-orbit coupling.
     """
     if green.korbit or t_host.korbit:
@@ -269,6 +270,12 @@ def check_host(
             f'kkrflex_intercell_ref has {lm_pot["ref"]} (l, m) per site, lmax {atoms.lmax.max()} needs {needed}'
         )
     _check_virtual(atoms)
+    for site, position in enumerate(atoms.positions):
+        near = np.flatnonzero(np.linalg.norm(atoms.positions[:site] - position, axis=1) < SAME_SITE)
+        if near.size:
+            raise InconsistentInputError(
+                f'kkrflex_atominfo: sites {near[0] + 1} and {site + 1} are at the same position; list each site once'
+            )
 
 
 def _check_virtual(atoms: AtomInfo) -> None:

@@ -89,7 +89,11 @@ class Iteration:
 
 
 def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteration]:
-    """Yield iteration after iteration until the error is below QBOUND or SCFSTEPS is reached."""
+    """Yield iteration after iteration until the error is below QBOUND or SCFSTEPS is reached.
+
+    :raises ScfBreakdownError: if the new potential is not finite.
+    :raises CoreStateError: if a core state cannot be found.
+    """
     potentials = [np.stack([block.v for block in site]) for site in problem.potential.sites]
     start_energies = [[block.core for block in site] for site in problem.potential.sites]
     accelerate = QuasiNewton(config.imix, config.mixfac, config.itdbry) if config.imix >= 3 else None

@@ -391,6 +391,11 @@ def test_host_with_spin_orbit_coupling(folder: Path) -> None:
     assert 'JuKKR' in message
 
 
+def test_sites_at_the_same_position(folder: Path) -> None:
+    edit_atoms(folder, positions=np.zeros((2, 3)))
+    assert 'sites 1 and 2 are at the same position' in refusal(folder)
+
+
 def test_virtual_site_next_to_another(folder: Path) -> None:
     edit_atoms(folder, virtual=np.array([False, True]), positions=np.array([[0.0, 0.0, 0.0], [0.1, 0.1, 0.0]]))
     message = refusal(folder, UnsupportedSettingError)
