@@ -168,7 +168,7 @@ def build(recipe: Recipe, code: AbstractCode, finished: Sequence[CalcJobNode]) -
     builder.metadata.options = {
         'parser_name': PARSER,
         'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
-        'withmpi': False,
+        'withmpi': bool(code.with_mpi),
         'max_wallclock_seconds': _WALLTIME_SECONDS,
         'environment_variables': {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
     }

@@ -114,3 +114,14 @@ def test_the_builder_takes_the_archives_own_nodes(recipes: dict[str, Recipe]):
     second = build(recipe, code, recipe.calculations[:1])
     assert second.parent_calc_folder.pk == recipe.calculations[0].outputs.remote_folder.pk
     assert second.parameters.pk == recipe.parameters[1].pk
+
+
+@pytest.mark.parametrize(('with_mpi', 'expected'), [(True, True), (False, False), (None, False)])
+def test_mpi_is_used_where_the_code_asks_for_it(recipes: dict[str, Recipe], with_mpi: bool | None, expected: bool):
+    from aiida import orm
+
+    code = orm.InstalledCode(
+        computer=local_computer(), filepath_executable='/opt/kkrflex.exe',
+        default_calc_job_plugin='kkr.kkrimp', with_mpi=with_mpi,
+    )  # fmt: skip
+    assert build(recipes['Al'], code, []).metadata.options.withmpi is expected
