@@ -17,7 +17,7 @@ from aiida_mlkkr.demo.archive import (
     packaged_archive,
 )
 from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code
-from aiida_mlkkr.demo.errors import DemoInterrupted
+from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
 from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, running_daemon
 from aiida_mlkkr.demo.progress import RunsProgress
@@ -46,8 +46,8 @@ def run_demo(
     :param kkrimp: label or number of a JuKKR code that runs instead of the embedded solver.
     :param archive: an archive with finished `kkr_imp_wc`, instead of the packaged one.
     :returns: whether every impurity has a result.
-    :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, or the
-        user interrupted.
+    :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, the
+        user interrupted, or the report cannot be written.
     """
     with Interruption() as interruption:
         return _run_demo(console, output, elements, profile_name, kkrimp, archive, interruption)
@@ -92,8 +92,13 @@ def _run_demo(
         problems=tuple((run.symbol, run.problem) for run in runs if run.problem is not None),
         seconds=time.monotonic() - begin,
     )
-    files = write_report(output, rows, info)
     print_report(console, rows, info)
+    try:
+        files = write_report(output, rows, info)
+    except OSError as error:
+        raise DemoError(
+            f'the report cannot be written: {error}. Choose another folder with --output; what was computed is kept.'
+        ) from error
     _tell(console, 'report', f'{files[-1]} ({info.seconds:.0f} s)')
     return not info.problems
 
