@@ -20,7 +20,8 @@ import click
     '-e',
     '--elements',
     metavar='SYMBOLS',
-    help='Impurities to compute, separated by commas.  [default: V,Cr,Mn,Fe,Al,Zn]',
+    help="Impurities to compute, separated by commas; the package's archive holds Al, V, Cr, Mn, Fe, Ni, Cu and Zn.  "
+    '[default: V,Cr,Mn,Fe,Al,Zn]',
 )
 @click.option(
     '-p',
