@@ -128,6 +128,12 @@ def _broken_off(run: KkrimpRun) -> Verdict:
         if history.niter > 1:
             growth = f' The error was {history.error.min():.2g} at best and {history.error[-1]:.2g} at last.'
         said = f' ({run.solver_error})' if run.solver_error else ''
+        if not history.niter:
+            return Verdict(
+                Outcome.CORE_STATE_LOST,
+                f'in the first iteration a core state was not found{said}: the start potential does not hold the core '
+                'states that it lists. Check its nuclear charges, radial mesh and core states, or start from another.',
+            )
         return Verdict(
             Outcome.CORE_STATE_LOST,
             f'{where}, a core state was not found{said}: the potential has become insane, or the state belongs to the '

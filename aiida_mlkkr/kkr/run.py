@@ -36,7 +36,7 @@ _LOST_CORE_STATE: Final = re.compile(
 _CRASH: Final = re.compile(
     r'segmentation fault|sigsegv|sigabrt|sigfpe|sigbus|runtime error|forrtl|^ *stop\b|^ *error stop\b|traceback'
     r'|mpi_abort|abort|killed|out of memory|bus error|floating point exception|core dumped|error while loading'
-    r'|command not found|no such file|permission denied|exec format',
+    r'|: not found *$|command not found|oom.kill|no such file|permission denied|exec format',
     re.IGNORECASE,
 )
 _IEEE_NOTE: Final = re.compile(r'^Note: The following floating-point exceptions are signalling')
@@ -123,6 +123,9 @@ def read_run(files: Mapping[str, str], host: HostReference | None = None) -> Kkr
             potential, fault = read_potential(stream, history.settings.nspin), ''
         except (KkrFileError, ValueError) as error:
             fault = str(error)
+    if potential is not None and history.natom and potential.natom != history.natom:
+        fault = f'{POTENTIAL} has {potential.natom} sites, but {LOG} has {history.natom}; it is truncated'
+        potential = None
     numbers = '\n'.join(line for line in text.splitlines() if 'POTENTIAL' not in line)
     natom = potential.natom if potential is not None else history.natom
     problems, unchecked, host_known = _check(history, potential, host)

@@ -317,6 +317,16 @@ def test_files_missing(real, judged):
                 assert ours['parser_errors'] == [verdict.message]
 
 
+def test_potential_cut_between_two_sites(real, judged):
+    files, _, _ = real('mn_pair')
+    half = len(files[POTENTIAL]) // 2
+    assert files[POTENTIAL][half : half + 40].find(b'POTENTIAL') > 0  # the two sites are equally long
+    _, verdict = judged({**files, POTENTIAL: files[POTENTIAL][:half]})
+    assert verdict.outcome == Outcome.OUTPUT_INCOMPLETE
+    assert 'out_potential has 1 sites, but out_log.000.txt has 2; it is truncated' in verdict.message
+    assert 'energies per atom' not in verdict.message
+
+
 def test_nothing_retrieved(parse):
     ours, node = parse({})
     assert node.exit_status == Outcome.OUTPUT_MISSING
@@ -354,6 +364,9 @@ def test_a_core_state_that_the_embedded_solver_does_not_find(parse):
     _, node = parse({STDOUT: b' some banner\n', STDERR: f'mlkkr-kkrimp: error: {message}\n'.encode()})
     assert node.exit_status == Outcome.CORE_STATE_LOST
     assert message in node.exit_message
+    # no iteration has led astray, and there is no earlier potential to go back to
+    assert 'the start potential does not hold the core states' in node.exit_message
+    assert 'MIXFAC' not in node.exit_message
 
 
 def test_nan_in_the_embedded_solver(parse):
