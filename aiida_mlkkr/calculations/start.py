@@ -27,7 +27,8 @@ def standard_start_potential(
 
     :param host_writeout: retrieved files of the Green function write-out (``kkr_flex_wc`` with ``retrieve_kkrflex``).
     :param impurity_info: as for ``KkrimpCalculation``: ``Zimp``, and ``Rimp_rel`` for more than one impurity.
-    :param moments: spin moments to start with on the impurities, µB; none if absent.
+    :param moments: spin moments to start with on the impurities, in the order of ``Zimp``, µB; those beyond the list
+        have none.
     :return: the file ``potential``, to be the ``impurity_potential`` of a ``KkrimpCalculation``; exit code 210 if a
         file of the host is missing, 211 if impurities and host do not fit.
     """
@@ -39,6 +40,8 @@ def standard_start_potential(
             'again with retrieve_kkrflex',
         )
     info = impurity_info.get_dict()
+    if info.get('Zimp') is None:
+        return ExitCode(211, 'impurity_info has no Zimp, the nuclear charge of the impurity')
     with TemporaryDirectory() as folder:
         for name in HOST_FILES:
             content = host_writeout.base.repository.get_object_content(name, mode='rb')
@@ -47,7 +50,10 @@ def standard_start_potential(
             cluster = read_scoef(Path(folder) / 'scoef').with_impurities(
                 info['Zimp'], info.get('Rimp_rel', [[0.0, 0.0, 0.0]])
             )
-            start_moments = dict(zip(cluster.impurity_sites, moments or [], strict=False))
+            given = list(moments or [])
+            if len(given) > len(cluster.impurity_sites):
+                raise ValueError(f'{len(given)} start moments for {len(cluster.impurity_sites)} impurities')
+            start_moments = dict(zip(cluster.impurity_sites, given, strict=False))
             start = standard_start(
                 cluster.z,
                 read_atominfo(Path(folder) / 'kkrflex_atominfo').lmax,
@@ -55,7 +61,7 @@ def standard_start_potential(
                 float(read_green(Path(folder) / 'kkrflex_green').energies.real.min()),
                 [start_moments.get(site, 0.0) for site in range(cluster.z.size)],
             )
-        except (ValueError, KeyError, AtomError, InconsistentInputError) as error:
+        except (ValueError, AtomError, InconsistentInputError) as error:
             return ExitCode(211, f'no start potential for these impurities in this host: {error}')
     text = StringIO()
     write_potential(start, text)

@@ -52,13 +52,19 @@ def test_two_impurities_with_moments(host_writeout):
     [
         ({'Zimp': 140}, 211, '140'),
         ({'Zimp': 25, 'Rimp_rel': [[0.2, 0.0, 0.0]]}, 211, 'not on a site'),
-        ({}, 211, 'Zimp'),
+        ({}, 211, 'impurity_info has no Zimp'),
     ],
 )
 def test_refused(host_writeout, info, status, words):
     _, node = _start(host_writeout, info)
     assert node.exit_status == status
     assert words in node.exit_message
+
+
+def test_more_moments_than_impurities(host_writeout):
+    _, node = _start(host_writeout, {'Zimp': 25}, [4.0, 3.0])
+    assert node.exit_status == 211
+    assert '2 start moments for 1 impurities' in node.exit_message
 
 
 def test_green_function_left_on_the_computer(aiida_profile):
