@@ -154,7 +154,10 @@ def read_config(path: Path) -> KkrimpConfig:
         raise UnsupportedSettingError(
             'INS absent from config.cfg, which means full potential (INS= 1),', FULL_POTENTIAL
         )
-    return KkrimpConfig(**values)
+    config = KkrimpConfig(**values)
+    if config.nspin == 1 and config.hfield and config.hfield_iterations > 0:
+        raise UnsupportedSettingError('HFIELD with NSPIN= 1', 'there are no two spins that a field could split')
+    return config
 
 
 def _interpret(key: str, words: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ class UnsupportedSettingError(SolverError):
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(
             f"{setting} is not supported by mlkkr-kkrimp: {reason}. Run this calculation with JuKKR's KKRimp "
-            '(https://jukkr.fz-juelich.de), or remove the setting.'
+            '(https://jukkr.fz-juelich.de), or change the setting.'
         )
 
 

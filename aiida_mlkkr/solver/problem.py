@@ -138,15 +138,18 @@ def read_problem(directory: Path, config: KkrimpConfig) -> ImpurityProblem:
 
 
 def read_lloyd_factor(path: Path) -> complex:
-    """Read the complex factor of ``RUNFLAG LLYsimple``.
+    """Read the factor of ``RUNFLAG LLYsimple``: a complex number ``(re,im)``, or a real one as aiida-kkr writes it.
 
-    :raises KkrFileError: if the file is missing or does not hold one complex number.
+    :raises KkrFileError: if the file is missing or does not hold one number.
     """
     try:
-        re, im = path.read_text(encoding='ascii').strip().strip('()').replace(',', ' ').split()
-        factor = complex(float(re), float(im))
+        numbers = path.read_text(encoding='ascii').strip().strip('()').replace(',', ' ').split()
+        re, im = [float(number) for number in numbers] if len(numbers) != 1 else (float(numbers[0]), 0.0)
     except (OSError, ValueError) as error:
-        raise KkrFileError(f'{path.name}: RUNFLAG LLYsimple needs this file with one complex number (re,im)') from error
+        raise KkrFileError(
+            f'{path.name}: RUNFLAG LLYsimple needs this file with one number, complex (re,im) or real'
+        ) from error
+    factor = complex(re, im)
     if not np.isfinite(factor):
         raise KkrFileError(f'{path.name}: the factor is not a finite number')
     return factor

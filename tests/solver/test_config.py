@@ -141,6 +141,7 @@ def test_refused_keys(parse, key: str) -> None:
         ('XC= File', 'XC= File'),
         ('IMIX= 6', 'IMIX= 6'),
         ('HFIELD2= 0.02 -0.02 10', 'HFIELD2'),
+        ('NSPIN= 1\nHFIELD= 0.02 10', 'HFIELD with NSPIN= 1'),
         ('MIXFACTOR= 0.1', 'MIXFACTOR'),
         ('this is no setting', 'THIS'),
     ],

@@ -169,7 +169,10 @@ def test_lloyds_factor(folder: Path) -> None:
     (folder / 'kkrflex_llyfac').write_text(' (0.998,-1.0d-3)\n'.replace('d', 'e'))
     factor = 0.998 - 0.001j
     np.testing.assert_allclose(read_problem(folder, config).contour.weights, plain.contour.weights * factor, rtol=1e-14)
-    for text in ('0.998', '(a,b)', '(nan,0.0)', ''):
+    # as aiida-kkr takes it from the output of the host
+    (folder / 'kkrflex_llyfac').write_text('0.998000000E+00')
+    np.testing.assert_allclose(read_problem(folder, config).contour.weights, plain.contour.weights * 0.998, rtol=1e-14)
+    for text in ('0.998 0.0 1.0', '(a,b)', '(nan,0.0)', ''):
         (folder / 'kkrflex_llyfac').write_text(text)
         assert 'kkrflex_llyfac' in refusal(folder, KkrFileError, config)
 
