@@ -234,10 +234,13 @@ def check_host(
     """Check that the kkrflex files describe one and the same host cluster.
 
     :raises InconsistentInputError: if sizes or the runs that wrote the files differ, or two sites coincide.
-    :raises UnsupportedSettingError: if the host has spin-orbit coupling.
+    :raises UnsupportedSettingError: if the host has spin-orbit coupling or a full potential.
     """
     if green.korbit or t_host.korbit:
         raise UnsupportedSettingError('A host with spin-orbit coupling', 'it covers scalar-relativistic hosts only')
+    if reference.kshape or moments.kshape:
+        # its charge moments are those of the cells, not of the spheres
+        raise UnsupportedSettingError('A host in full potential (KSHAPE in kkrflex_intercell_*)', FULL_POTENTIAL)
     serials = {
         'kkrflex_atominfo': atoms.serial,
         'kkrflex_tmat': t_host.serial,

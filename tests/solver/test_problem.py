@@ -394,6 +394,12 @@ def test_host_with_spin_orbit_coupling(folder: Path) -> None:
     assert 'JuKKR' in message
 
 
+def test_host_in_full_potential(folder: Path) -> None:
+    path = folder / 'kkrflex_intercell_ref'
+    write_intercell_ref(dataclasses.replace(read_intercell_ref(path), kshape=2), path)
+    assert 'A host in full potential' in refusal(folder, UnsupportedSettingError)
+
+
 def test_sites_at_the_same_position(folder: Path) -> None:
     edit_atoms(folder, positions=np.zeros((2, 3)))
     assert 'sites 1 and 2 are at the same position' in refusal(folder)
