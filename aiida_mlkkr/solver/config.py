@@ -132,14 +132,17 @@ def _positive(words: list[str]) -> float:
 def read_config(path: Path) -> KkrimpConfig:
     """Read ``config.cfg``.
 
-    :raises KkrFileError: if the file is missing, or the value of a key cannot be read.
+    :raises KkrFileError: if the file is missing or empty, or the value of a key cannot be read.
     :raises UnsupportedSettingError: if a key, flag or value is not implemented.
     """
     if not path.is_file():
         raise KkrFileError(f'{path.name} is missing: the settings of KKRimp')
     values: dict[str, Any] = {}
     ins_given = False
-    for number, line in enumerate(path.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
+    text = path.read_text(encoding='utf-8', errors='replace')
+    if not text.strip():
+        raise KkrFileError(f'{path.name} is empty')
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition('#')[0].partition('!')[0].replace('=', ' ').split()
         if not words:
             continue

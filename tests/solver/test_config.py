@@ -153,6 +153,11 @@ def test_refused_values_and_unknown_keys(parse, line: str, named: str) -> None:
     assert 'JuKKR' in str(refused.value)
 
 
+def test_empty_file(parse) -> None:
+    with pytest.raises(KkrFileError, match=r'config\.cfg is empty'):
+        parse(' \n')
+
+
 def test_absent_ins_means_full_potential(parse) -> None:
     with pytest.raises(UnsupportedSettingError, match=r'INS absent.*atomic-sphere.*JuKKR'):
         parse('NSPIN= 2\n')
