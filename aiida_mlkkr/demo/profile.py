@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ def running_daemon(profile: DemoProfile) -> Iterator[DaemonClient]:
     :raises DemoError: the daemon does not start.
     """
     from aiida.common.exceptions import ConfigurationError
-    from aiida.engine.daemon.client import DaemonException, get_daemon_client
+    from aiida.engine.daemon.client import DaemonException, DaemonNotRunningException, get_daemon_client
 
     client = get_daemon_client(profile.name)
     started = not client.is_daemon_running
@@ -112,5 +112,6 @@ def running_daemon(profile: DemoProfile) -> Iterator[DaemonClient]:
     try:
         yield client
     finally:
-        if started or profile.own:
-            client.stop_daemon(wait=True, timeout=_DAEMON_SECONDS)
+        if (started or profile.own) and client.is_daemon_running:
+            with suppress(DaemonNotRunningException):  # it may be ending already
+                client.stop_daemon(wait=True, timeout=_DAEMON_SECONDS)

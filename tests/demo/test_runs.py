@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from aiida_mlkkr.demo.errors import DemoInterrupted
+from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
+from aiida_mlkkr.demo.profile import DemoProfile, running_daemon
 from aiida_mlkkr.demo.runs import LiveErrors
 
 BLOCK = """
@@ -71,3 +75,20 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_daemon_that_somebody_else_stopped_hides_no_error(
+    aiida_config: object, aiida_profile_factory: Callable[..., Any], aiida_storage: Callable[[], dict[str, Any]]
+):
+    def work_until_the_daemon_is_gone(profile: DemoProfile) -> None:
+        with running_daemon(profile) as client:
+            client.stop_daemon(wait=True, timeout=60)
+            while client.is_daemon_running:
+                time.sleep(0.1)
+            raise DemoError('the daemon stopped')
+
+    with (
+        aiida_profile_factory(aiida_config, broker_backend='core.zeromq', **aiida_storage()) as profile,
+        pytest.raises(DemoError, match='the daemon stopped'),
+    ):
+        work_until_the_daemon_is_gone(DemoProfile(profile.name, own=True, created=False))
