@@ -18,7 +18,7 @@ atomic-sphere approximation; ten impurities and a Mn pair in full potential), ea
 the final one, are named with the limits. Units: Ry, electrons, Bohr magnetons.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -473,7 +473,7 @@ def _core_states(result: ClusterResult) -> Problem | None:
         counts = [{angular: len(energies) for angular, energies in by_l.items()} for by_l in levels]
         reason = 'the two spins have different core states'
         if all(count == counts[0] for count in counts):
-            reason = _hole(round(z), counts[0], result.contour_bottom, result.efermi)
+            reason = core_fault(round(z), counts[0], result.contour_bottom, result.efermi)
         if not reason and not all(_ordered(by_l) for by_l in levels):
             reason = 'the core levels are not in the order of their quantum numbers, one is missing or was found twice'
         if reason:
@@ -497,8 +497,13 @@ def _ordered(energies: dict[int, list[float]]) -> bool:
     return all(lower < upper for lower, upper in rising)
 
 
-def _hole(z: int, counts: dict[int, int], bottom: float | None, efermi: float | None) -> str:
-    """What is wrong with a core of ``counts[l]`` shells; empty if nothing."""
+def core_fault(z: int, counts: Mapping[int, int], bottom: float | None, efermi: float | None) -> str:
+    """What is wrong with the core states of an atom: a hole, or a shell that the atom does not fill.
+
+    :param z: nuclear charge; ``counts``: number of core states of each l.
+    :param bottom: lowest energy of the contour [Ry], where known; ``efermi`` the Fermi energy [Ry].
+    :return: words; empty if nothing is wrong.
+    """
     present = {(angular + 1 + k, angular) for angular, number in counts.items() for k in range(number)}
     for shell in sorted(present - set(shells(z))):
         return f'a {_name(shell)} core state, a shell that the atom does not fill'

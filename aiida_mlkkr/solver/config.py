@@ -64,6 +64,10 @@ TEST_FLAGS = {
 """Supported flags, in lower case; ``accumulate_hfield`` is our own, for comparisons with JuKKR."""
 
 
+LONGEST_HISTORY = 40
+"""Largest ITDBRY."""
+
+
 @dataclass(frozen=True)
 class KkrimpConfig:
     """Settings of a calculation, named as in ``config.cfg``, with JuKKR's defaults.
@@ -129,6 +133,13 @@ def _positive(words: list[str]) -> float:
     return value
 
 
+def _not_negative(words: list[str]) -> float:
+    value = _number(words)
+    if value < 0:
+        raise ValueError('must not be negative')
+    return value
+
+
 def read_config(path: Path) -> KkrimpConfig:
     """Read ``config.cfg``.
 
@@ -160,6 +171,12 @@ def read_config(path: Path) -> KkrimpConfig:
     config = KkrimpConfig(**values)
     if config.nspin == 1 and config.hfield and config.hfield_iterations > 0:
         raise UnsupportedSettingError('HFIELD with NSPIN= 1', 'there are no two spins that a field could split')
+    if config.imix >= 3 and config.mixfac == 0:
+        raise KkrFileError(f'{path.name}: IMIX= {config.imix} needs a MIXFAC above 0')
+    if config.imix >= 3 and config.itdbry > LONGEST_HISTORY:
+        raise UnsupportedSettingError(
+            f'ITDBRY= {config.itdbry}', f'the history is at most {LONGEST_HISTORY} long, for JuKKR too'
+        )
     return config
 
 
@@ -168,9 +185,9 @@ def _interpret(key: str, words: list[str]) -> dict[str, Any]:
     readers: dict[str, tuple[str, Callable[[list[str]], Any]]] = {
         'NSPIN': ('nspin', _integer(1, 2)),
         'SCFSTEPS': ('scfsteps', _integer(1)),
-        'MIXFAC': ('mixfac', _positive),
-        'FCM': ('fcm', _positive),
-        'ITDBRY': ('itdbry', _integer(1, 40)),
+        'MIXFAC': ('mixfac', _not_negative),
+        'FCM': ('fcm', _not_negative),
+        'ITDBRY': ('itdbry', _integer(1)),
         'NSIMPLEMIXFIRST': ('nsimplemixfirst', _integer(0)),
         'QBOUND': ('qbound', _number),
         'TOL_ALAT_CHECK': ('alat_tolerance', _positive),

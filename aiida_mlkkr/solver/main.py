@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 
@@ -47,6 +50,7 @@ def run(directory: Path) -> bool:
     :raises SolverError: if the input is inconsistent or unsupported, or the iterations break down; the last potential
         that was found stays in ``out_potential``.
     :raises CoreStateError: if a core state cannot be found.
+    :raises KeyboardInterrupt: after the end of the iteration in which the user interrupts.
     """
     begin = time.perf_counter()
     config = read_config(directory / 'config.cfg')
@@ -55,13 +59,36 @@ def run(directory: Path) -> bool:
     output.banner()
     output.problem(problem)
     converged = False
-    for iteration in iterate(problem, config):
-        output.iteration(problem, iteration)
-        converged = iteration.error.largest < config.qbound
+    with interruptions_wait() as check_interruption:
+        for iteration in iterate(problem, config):
+            output.iteration(problem, iteration)
+            converged = iteration.error.largest < config.qbound
+            check_interruption()
     if converged:
         output.converged()
     output.close()
     return converged
+
+
+@contextmanager
+def interruptions_wait() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C wait for the function that is yielded to be called; a second Ctrl-C acts at once."""
+    asked = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_serial(environment: Mapping[str, str]) -> None:

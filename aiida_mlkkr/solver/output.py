@@ -111,8 +111,7 @@ class OutputFiles:
         stars = ' ' + '*' * 64
         self._print(f'{stars}\n {FUNCTIONAL_LINES[self.config.xc]}\n{stars}')
         seconds = time.perf_counter() - self.begin
-        for what in ('PRECONDITIONING_start', 'time until scf starts'):
-            self._time(what, seconds)
+        self._time('time until scf starts', seconds)
         self._iteration_clock = time.perf_counter()
 
     def iteration(self, problem: ImpurityProblem, iteration: Iteration) -> None:
@@ -136,8 +135,7 @@ class OutputFiles:
             mixed_potential(problem, iteration, FUNCTIONAL_TITLES[self.config.xc], serial(self.started)),
         )
         now = time.perf_counter()
-        for what in ('energyloop', 'gref->gmat', 'gonsite->density', f'Iteration number {iteration.number:03d}'):
-            self._time(what, now - self._iteration_clock)
+        self._time(f'Iteration number {iteration.number:03d}', now - self._iteration_clock)
         self._iteration_clock = now
 
     def converged(self) -> None:

@@ -1,5 +1,6 @@
 """The impurity problem: all that a self-consistency needs, read from KKRimp's input files, which are checked."""
 
+from collections import Counter
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.cluster import SAME_SITE
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
+from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.kkrflex import (
     AtomInfo,
@@ -24,6 +26,7 @@ from aiida_mlkkr.kkr.kkrflex import (
 )
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.sanity import core_fault
 
 from .angular import lm_size
 from .config import FULL_POTENTIAL, KkrimpConfig
@@ -336,7 +339,7 @@ def check_geometry(
 def check_impurity_against_host(
     potential: ImpurityPotential, atoms: AtomInfo, green: HostGreen, reference: IntercellReference, config: KkrimpConfig
 ) -> None:
-    """Check lattice constants and spins.
+    """Check lattice constants, core states and spins.
 
     :raises InconsistentInputError: if the potential belongs to a host of another lattice constant, or a calculation
         without spin is asked for in a magnetic host.
@@ -346,6 +349,14 @@ def check_impurity_against_host(
             raise InconsistentInputError(
                 f'potential: site {number} has lattice constant {blocks[0].alat:.12g} Bohr, but the host has '
                 f'{reference.alat:.12g} (kkrflex_intercell_ref); the potential or the Green function is of another host'
+            )
+    bottom, fermi = float(green.energies.real.min()), float(green.energies[-1].real)
+    for number, (block, *_) in enumerate(potential.sites, start=1):
+        fault = core_fault(round(block.z), Counter(state.l for state in block.core), bottom, fermi)
+        if fault and block.z == round(block.z):
+            raise InconsistentInputError(
+                f'potential: site {number} ({symbol(block.z)}): {fault}; list the states below the bottom of the '
+                f'energy contour ({bottom:.3f} Ry) as core states, and no others'
             )
     if config.nspin == 1 and green.nspin == 2:
         difference = np.abs(green.values[0, -1] - green.values[1, -1]).max()

@@ -91,7 +91,7 @@ class Iteration:
 def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteration]:
     """Yield iteration after iteration until the error is below QBOUND or SCFSTEPS is reached.
 
-    :raises ScfBreakdownError: if the new potential is not finite.
+    :raises ScfBreakdownError: if the new potential is not finite, or the Dyson equation has no solution.
     :raises CoreStateError: if a core state cannot be found.
     """
     potentials = [np.stack([block.v for block in site]) for site in problem.potential.sites]
@@ -99,13 +99,13 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
     accelerate = QuasiNewton(config.imix, config.mixfac, config.itdbry) if config.imix >= 3 else None
     for number in range(1, config.scfsteps + 1):
         field = config.hfield if number <= config.hfield_iterations else 0.0
+        shifted = [v + field * SPIN_SIGNS[: problem.nspin, None] for v in potentials]
         if 'accumulate_hfield' in config.test_flags:
-            shifted = potentials = [v + field * SPIN_SIGNS[: problem.nspin, None] for v in potentials]
-        elif problem.nspin == 2:
-            shifted = [v + field * SPIN_SIGNS[:, None] for v in potentials]
-        else:
-            shifted = potentials
-        densities = valence_densities(problem, shifted)
+            potentials = shifted
+        try:
+            densities = valence_densities(problem, shifted)
+        except np.linalg.LinAlgError as singular:
+            raise ScfBreakdownError(f'iteration {number}: the Dyson equation has no solution') from singular
         cores = [
             tuple(
                 solve_core(

@@ -288,6 +288,20 @@ def test_core_states_differ_between_the_spins(folder: Path) -> None:
     assert 'the two spins of site 2 have different lists of core states' in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    ('kept', 'fault'),
+    [
+        # 1s 2s 3s 2p 3p are the core of Mn
+        (slice(0, 4), 'the 3p states are missing in the core'),
+        (slice(0, 0), 'the 1s states are missing in the core'),
+        (slice(2, 5), 'a 2p core state without the deeper 2s states'),
+    ],
+)
+def test_hole_in_the_core_of_the_start_potential(folder: Path, kept: slice, fault: str) -> None:
+    edit_potential(folder, lambda potential: edited_blocks(potential, 1, (0, 1), core=potential.sites[1][0].core[kept]))
+    assert f'site 2 (Mn): {fault}' in refusal(folder)
+
+
 def test_full_potential(folder: Path, pair_source: Path) -> None:
     full = pair_source.parent / 'kkr' / 'mn_cu_fp_start_2sites.gz'
     (folder / 'potential').write_bytes(gzip.decompress(full.read_bytes()))
