@@ -19,7 +19,7 @@ from aiida_mlkkr.demo.archive import (
 from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code
 from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
-from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, running_daemon
+from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, only_demo, running_daemon
 from aiida_mlkkr.demo.progress import RunsProgress
 from aiida_mlkkr.demo.recipe import for_embedded_solver, host_formula, recipe_of
 from aiida_mlkkr.demo.report import RunInfo, print_report, write_report
@@ -49,7 +49,7 @@ def run_demo(
     :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, the
         user interrupted, or the report cannot be written.
     """
-    with Interruption() as interruption:
+    with Interruption() as interruption, only_demo():
         return _run_demo(console, output, elements, profile_name, kkrimp, archive, interruption)
 
 
@@ -74,9 +74,8 @@ def _run_demo(
     recipes = [recipe_of(entry.symbol, node) for entry, node in zip(chosen, workchains, strict=True)]
     references = [result_of(recipe.symbol, recipe.calculations) for recipe in recipes]
     interruption.check()
-    if kkrimp is None:
-        recipes = [for_embedded_solver(recipe) for recipe in recipes]
-    runs = [ImpurityRun(recipe, code) for recipe in recipes]
+    repeated = [for_embedded_solver(recipe) for recipe in recipes] if kkrimp is None else recipes
+    runs = [ImpurityRun(recipe, code) for recipe in repeated]
     _run(console, profile, runs, references, interruption)
 
     rows = [
@@ -88,6 +87,7 @@ def _run_demo(
         profile=profile.name,
         code=code.full_label,
         code_is_ours=kkrimp is None,
+        field_kept=any(ours.parameters != theirs.parameters for ours, theirs in zip(repeated, recipes, strict=True)),
         host=host_formula(recipes[0]),
         problems=tuple((run.symbol, run.problem) for run in runs if run.problem is not None),
         seconds=time.monotonic() - begin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -89,6 +90,24 @@ def _create_own_profile(config: Config) -> None:
         raise DemoError(f'the profile {OWN_PROFILE!r} could not be made: {error}') from error
     config.set_option('runner.poll.interval', 1, scope=OWN_PROFILE)
     config.store()
+
+
+@contextmanager
+def only_demo() -> Iterator[None]:
+    """Keep other demos of this user out: each would stop the daemon that the other one waits for.
+
+    :raises DemoError: another demo is running.
+    """
+    from aiida.manage.configuration.settings import AiiDAConfigDir
+
+    folder = AiiDAConfigDir.get()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'mlkkr-demo.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DemoError('another demo is running; wait for its end.') from error
+        yield
 
 
 @contextmanager

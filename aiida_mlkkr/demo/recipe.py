@@ -72,8 +72,26 @@ def host_formula(recipe: Recipe) -> str:
     return structure.get_formula() if structure is not None else 'the host'
 
 
+BEYOND_THE_EMBEDDED_SOLVER = {
+    'INS': 'the full potential',
+    'NCOLL': 'non-collinear moments',
+    'SPINORBIT': 'spin-orbit coupling',
+}
+"""Settings of KKRimp that must be 0 for the embedded solver, and what they stand for."""
+
+
 def for_embedded_solver(recipe: Recipe) -> Recipe:
-    """The recipe with settings by which the embedded solver does what JuKKR did."""
+    """The recipe with settings by which the embedded solver does what JuKKR did.
+
+    :raises DemoError: JuKKR's calculations are of a kind that the embedded solver does not cover.
+    """
     from aiida_mlkkr.demo.settings import as_jukkr_did
 
+    for parameters in recipe.parameters:
+        for key, meaning in BEYOND_THE_EMBEDDED_SOLVER.items():
+            if parameters.get(key, None):
+                raise DemoError(
+                    f'the archived calculations of {recipe.symbol} are done with {meaning} ({key}={parameters[key]}), '
+                    'which the embedded solver does not cover. Run them with JuKKR: --kkrimp CODE.'
+                )
     return replace(recipe, parameters=tuple(as_jukkr_did(parameters) for parameters in recipe.parameters))

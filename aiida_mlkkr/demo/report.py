@@ -36,6 +36,7 @@ _HEADINGS = ('', '', 'steps', 'charge (e)', 'moment (µB)', 'energy (Ry)', 'ΔV 
 class RunInfo:
     """What belongs to the report beside the numbers.
 
+    :param field_kept: whether the settings differ from JuKKR's in that the initial field stays in the potential.
     :param host: what the impurities sit in, for example `Cu`.
     :param problems: impurities without a result, and why.
     :param seconds: wall time of this demo.
@@ -44,6 +45,7 @@ class RunInfo:
     profile: str
     code: str
     code_is_ours: bool
+    field_kept: bool
     host: str
     problems: tuple[tuple[str, str], ...]
     seconds: float
@@ -85,7 +87,7 @@ def explanation(info: RunInfo) -> str:
     """What was done and what the columns mean."""
     field = (
         " (test flag accumulate_hfield: the initial field stays in the potential, as in JuKKR's release build)"
-        if info.code_is_ours
+        if info.field_kept
         else ''
     )
     return (

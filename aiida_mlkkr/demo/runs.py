@@ -145,7 +145,8 @@ class ImpurityRun:
         elif calculation.is_finished_ok:
             self._live.values = calculation.outputs.output_parameters['convergence_group']['rms_all_iterations']
         else:
-            reason = calculation.exit_message or calculation.exception or 'it was killed'
+            last_words = (calculation.exception or 'it was killed').strip().splitlines()[-1]
+            reason = calculation.exit_message or last_words
             self.problem = f'calculation {calculation.pk} of stage {len(self.calculations)} failed: {reason}'
 
 

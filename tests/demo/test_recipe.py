@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,19 @@ def test_the_initial_field_is_kept_where_there_is_one_and_noted_once(recipes: di
     assert second.pk == recipe.parameters[1].pk
     assert for_embedded_solver(recipe).parameters[0].pk == first.pk
     assert for_embedded_solver(recipes['Al']).parameters == recipes['Al'].parameters
+
+
+@pytest.mark.parametrize(
+    ('key', 'words'),
+    [('INS', 'full potential'), ('NCOLL', 'non-collinear moments'), ('SPINORBIT', 'spin-orbit coupling')],
+)
+def test_what_the_embedded_solver_does_not_cover_is_refused(recipes: dict[str, Recipe], key: str, words: str):
+    from aiida import orm
+
+    recipe = recipes['Al']
+    parameters = orm.Dict({**recipe.parameters[0].get_dict(), key: 1})
+    with pytest.raises(DemoError, match=rf'of Al .*{words} \({key}=1\).*--kkrimp'):
+        for_embedded_solver(replace(recipe, parameters=(parameters,)))
 
 
 @pytest.mark.usefixtures('aiida_profile_clean')

@@ -44,7 +44,7 @@ def result(pks: tuple[int, ...], charge: float = 24.630716, shift: float = 0.0) 
     )
 
 
-INFO = RunInfo('mlkkr-demo', 'mlkkr-kkrimp@here', True, 'Cu', (('Fe', 'calculation 99 <failed> & more'),), 61.0)
+INFO = RunInfo('mlkkr-demo', 'mlkkr-kkrimp@here', True, True, 'Cu', (('Fe', 'calculation 99 <failed> & more'),), 61.0)
 
 
 def test_a_constant_shift_is_the_deviation():
