@@ -148,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='mlkkr-kkrimp',
         description='KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
         "KKRimp's input files in the current directory and writes its output files there.",
+        epilog='Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file could be '
+        'neither read nor written, 130 interrupted.',
     )
     parser.add_argument('--version', action='version', version=f'mlkkr-kkrimp {__version__}')
     commands = parser.add_subparsers(dest='command')
@@ -156,8 +158,8 @@ def _parser() -> argparse.ArgumentParser:
         'host_potential', type=Path, help='potential of the host, such as out_potential of its write-out'
     )
     start.add_argument('--moments', type=float, nargs='*', default=[], help='start moments in µB, first site first')
-    start.add_argument('--nspin', type=int, choices=(1, 2), default=2)
-    start.add_argument('--output', type=Path, default=Path('potential'))
+    start.add_argument('--nspin', type=int, choices=(1, 2), default=2, help='number of spins (default: 2)')
+    start.add_argument('--output', type=Path, default=Path('potential'), help='file to write (default: potential)')
     atom = commands.add_parser('atom', help='print the self-consistent free atom of an element')
     atom.add_argument('element', help='symbol or nuclear charge, H to U')
     return parser
