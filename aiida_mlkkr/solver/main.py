@@ -148,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='mlkkr-kkrimp',
         description='KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
         "KKRimp's input files in the current directory and writes its output files there.",
-        epilog='Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file could be '
-        'neither read nor written, 130 interrupted.',
+        epilog='Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file could '
+        'be neither read nor written, 130 interrupted.',
     )
     parser.add_argument('--version', action='version', version=f'mlkkr-kkrimp {__version__}')
     commands = parser.add_subparsers(dest='command')
