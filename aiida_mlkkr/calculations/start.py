@@ -58,7 +58,7 @@ def standard_start_potential(
                 cluster.z,
                 read_atominfo(Path(folder) / 'kkrflex_atominfo').lmax,
                 host_of_cluster(read_potential(Path(folder) / 'out_potential'), cluster.layer),
-                float(read_green(Path(folder) / 'kkrflex_green').energies.real.min()),
+                read_green(Path(folder) / 'kkrflex_green').contour_bottom,
                 [start_moments.get(site, 0.0) for site in range(cluster.z.size)],
             )
         except (ValueError, AtomError, InconsistentInputError) as error:

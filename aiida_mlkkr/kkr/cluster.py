@@ -145,10 +145,10 @@ class ImpurityCluster:
         shapes = [array.shape for array in (self.positions, self.layer, self.z_table, self.distance)]
         if n == 0 or shapes != [(n, 3), (n,), (n,), (n,)]:
             raise ValueError(f'arrays of an impurity cluster do not fit together: {shapes}')
-        for i in range(1, n):
-            near = np.flatnonzero(np.linalg.norm(self.positions[:i] - self.positions[i], axis=1) < SAME_SITE)
-            if near.size:
-                raise ValueError(f'sites {near[0] + 1} and {i + 1} of the cluster coincide at {self.positions[i]}')
+        twins = coinciding_sites(self.positions)
+        if twins:
+            first, second = twins
+            raise ValueError(f'sites {first + 1} and {second + 1} of the cluster coincide at {self.positions[second]}')
         for z in (*self.z_table, *self.z_impurity):
             _check_element(z)
         if len(self.impurity_sites) != len(self.z_impurity):
@@ -363,6 +363,15 @@ def _check_on_lattice(
         whole[2] = 0.0
     if np.linalg.norm((steps - whole) @ lattice.cell) > SAME_SITE * lattice.lattice_constant:
         raise ValueError(f'{name} at {position.tolist()} is not a site of the host (layer {layer + 1})')
+
+
+def coinciding_sites(positions: NDArray[np.float64]) -> tuple[int, int] | None:
+    """Indices of the first two sites at one position, None if there are none; positions (n, 3) in lattice constants."""
+    for second in range(1, len(positions)):
+        near = np.flatnonzero(np.linalg.norm(positions[:second] - positions[second], axis=1) < SAME_SITE)
+        if near.size:
+            return int(near[0]), second
+    return None
 
 
 def _coincide(table: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:

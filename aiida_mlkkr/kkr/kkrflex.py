@@ -106,6 +106,11 @@ class HostGreen:
                 f'{len(self.energies)} energies, {len(self.weights)} weights'
             )
 
+    @property
+    def contour_bottom(self) -> float:
+        """Lowest energy of the contour in Ry: the smallest real part."""
+        return float(self.energies.real.min())
+
 
 @dataclass(frozen=True, eq=False)
 class IntercellReference:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_mlkkr.kkr.config import config_lines
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.history import ScfHistory, read_history
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
@@ -100,12 +101,7 @@ class KkrimpRun:
 
 def read_config_keys(text: str) -> dict[str, str]:
     """Keys (upper case) and values of a ``config.cfg``."""
-    keys = {}
-    for line in text.splitlines():
-        words = re.split(r'[#!]', line, maxsplit=1)[0].replace('=', ' ').split()
-        if words:
-            keys[words[0].upper()] = ' '.join(words[1:])
-    return keys
+    return {key: ' '.join(words) for _, key, words in config_lines(text)}
 
 
 def read_run(files: Mapping[str, str], host: HostReference | None = None) -> KkrimpRun:

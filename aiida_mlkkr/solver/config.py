@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from aiida_mlkkr.kkr.config import config_lines
 from aiida_mlkkr.kkr.errors import KkrFileError
 
 from .errors import UnsupportedSettingError
@@ -153,14 +154,10 @@ def read_config(path: Path) -> KkrimpConfig:
     text = path.read_text(encoding='utf-8', errors='replace')
     if not text.strip():
         raise KkrFileError(f'{path.name} is empty')
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.partition('#')[0].partition('!')[0].replace('=', ' ').split()
-        if not words:
-            continue
-        key = words[0].upper()
+    for number, key, words in config_lines(text):
         try:
             ins_given |= key == 'INS'
-            values.update(_interpret(key, words[1:]))
+            values.update(_interpret(key, words))
         except (ValueError, IndexError) as error:
             reason = 'it has no value' if isinstance(error, IndexError) else str(error)
             raise KkrFileError(f'{path.name}, line {number}: value of {key}: {reason}') from error

@@ -51,15 +51,25 @@ class CoreSolution:
     """Core states of one atom and one spin direction.
 
     :ivar density: (n,) electrons/Bohr; 4 pi r^2 times the core density of this spin, its integral over r is ``charge``
-    :ivar energies: Ry, in the order of the states asked for
+    :ivar states: the states asked for, in their order, with the energies found (Ry)
     :ivar charge: electrons of this spin (of both spins for nspin=1), Simpson's rule over the whole sphere
-    :ivar energy_sum: Ry, sum of (2l+1) 2/nspin E: JuKKR's ESPC, summed over l
+    :ivar energy_by_l: (4,) Ry, sum of (2l+1) 2/nspin E for each l: JuKKR's ESPC
     """
 
     density: FloatArray
-    energies: tuple[float, ...]
+    states: tuple[CoreState, ...]
     charge: float
-    energy_sum: float
+    energy_by_l: FloatArray
+
+    @property
+    def energies(self) -> tuple[float, ...]:
+        """Energies of the states in Ry."""
+        return tuple(state.energy for state in self.states)
+
+    @property
+    def energy_sum(self) -> float:
+        """``energy_by_l`` summed over l."""
+        return float(self.energy_by_l.sum())
 
 
 @njit(cache=True, error_model='numpy')
@@ -141,6 +151,32 @@ def _series(
     return s, p, q
 
 
+@njit(cache=True, error_model='numpy', inline='always')
+def _adams_moulton(
+    work: FloatArray,
+    k: int,
+    before: int,
+    step: float,
+    dg1: float,
+    dg2: float,
+    dg3: float,
+    df1: float,
+    df2: float,
+    df3: float,
+) -> tuple[float, float, float, float]:
+    """g, f and their slopes at index k from index ``before`` and the slopes at the last three indices.
+
+    ``step`` is 8/3 outwards and -8/3 inwards.
+    """
+    g, f, u, x, y = work
+    b1 = step * g[before] + (dg1 - 5.0 * dg2 + 19.0 * dg3) / 9.0
+    b2 = step * f[before] + (df1 - 5.0 * df2 + 19.0 * df3) / 9.0
+    inverse = 1.0 / (step * step - x[k] * x[k] + u[k] * y[k])
+    gk = (b1 * (step + x[k]) + b2 * u[k]) * inverse
+    fk = (b2 * (step - x[k]) - b1 * y[k]) * inverse
+    return gk, fk, u[k] * fk + x[k] * gk, -x[k] * fk - y[k] * gk
+
+
 @njit(cache=True, error_model='numpy')
 def _outward(work: FloatArray, r: FloatArray, s: float, p: FloatArray, q: FloatArray, match: int) -> tuple[int, float]:
     """Integrate from the nucleus to index ``match``; returns the sign changes of g and dg/di at ``match``."""
@@ -165,25 +201,12 @@ def _outward(work: FloatArray, r: FloatArray, s: float, p: FloatArray, q: FloatA
     step = 8.0 / 3.0
     positive = g[3] >= 0.0
     for k in range(4, match + 1):
-        b1 = step * g[k - 1] + (dg1 - 5.0 * dg2 + 19.0 * dg3) / 9.0
-        b2 = step * f[k - 1] + (df1 - 5.0 * df2 + 19.0 * df3) / 9.0
-        uk = u[k]
-        xk = x[k]
-        yk = y[k]
-        inverse = 1.0 / (step * step - xk * xk + uk * yk)
-        gk = (b1 * (step + xk) + b2 * uk) * inverse
-        fk = (b2 * (step - xk) - b1 * yk) * inverse
-        g[k] = gk
-        f[k] = fk
-        if (gk >= 0.0) != positive:
+        g[k], f[k], dg, df = _adams_moulton(work, k, k - 1, step, dg1, dg2, dg3, df1, df2, df3)
+        if (g[k] >= 0.0) != positive:
             positive = not positive
             nodes += 1
-        dg1 = dg2
-        dg2 = dg3
-        dg3 = uk * fk + xk * gk
-        df1 = df2
-        df2 = df3
-        df3 = -xk * fk - yk * gk
+        dg1, dg2, dg3 = dg2, dg3, dg
+        df1, df2, df3 = df2, df3, df
     return nodes, dg3
 
 
@@ -247,26 +270,13 @@ def _inward(
     step = -8.0 / 3.0
     positive = g[k] >= 0.0
     while True:
-        b1 = step * g[k] + (dg1 - 5.0 * dg2 + 19.0 * dg3) / 9.0
-        b2 = step * f[k] + (df1 - 5.0 * df2 + 19.0 * df3) / 9.0
         k -= 1
-        uk = u[k]
-        xk = x[k]
-        yk = y[k]
-        inverse = 1.0 / (step * step - xk * xk + uk * yk)
-        gk = (b1 * (step + xk) + b2 * uk) * inverse
-        fk = (b2 * (step - xk) - b1 * yk) * inverse
-        g[k] = gk
-        f[k] = fk
-        if (gk >= 0.0) != positive:
+        g[k], f[k], dg, df = _adams_moulton(work, k, k + 1, step, dg1, dg2, dg3, df1, df2, df3)
+        if (g[k] >= 0.0) != positive:
             positive = not positive
             nodes += 1
-        dg1 = dg2
-        dg2 = dg3
-        dg3 = uk * fk + xk * gk
-        df1 = df2
-        df2 = df3
-        df3 = -xk * fk - yk * gk
+        dg1, dg2, dg3 = dg2, dg3, dg
+        df1, df2, df3 = df2, df3, df
         if k <= innermost or positive == (dg3 >= 0.0):
             return nodes, k, dg3
 
@@ -486,9 +496,11 @@ def solve_core(
     )
     if status != _FOUND:
         raise _failure(status, int(ells[failed]), int(nodes[failed]), z, float(energies[failed]), where)
+    energy_by_l = np.zeros(len(L_LETTERS))
+    np.add.at(energy_by_l, ells, degeneracies * energies)
     return CoreSolution(
         density=density,
-        energies=tuple(energies.tolist()),
+        states=tuple(CoreState(state.l, energy) for state, energy in zip(states, energies.tolist(), strict=True)),
         charge=float(simpson(density, mesh.drdi)),
-        energy_sum=float(np.dot(degeneracies, energies)),
+        energy_by_l=energy_by_l,
     )

@@ -13,7 +13,7 @@ from types import FrameType
 import numpy as np
 
 from aiida_mlkkr import __version__
-from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.kkr.elements import L_LETTERS, SYMBOLS
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
 from aiida_mlkkr.kkr.potential import read_potential, write_potential
@@ -118,7 +118,7 @@ def write_start(directory: Path, host_potential: Path, moments: Sequence[float],
     z, lmax = atoms.z[~atoms.removed], atoms.lmax[~atoms.removed]
     if len(moments) > z.size:
         raise InconsistentInputError(f'{len(moments)} start moments for {z.size} sites')
-    contour_bottom = float(read_green(directory / 'kkrflex_green').energies.real.min())
+    contour_bottom = read_green(directory / 'kkrflex_green').contour_bottom
     padded = np.zeros(z.size)
     padded[: len(moments)] = moments
     start = standard_start(z, lmax, read_potential(host_potential), contour_bottom, padded, nspin)
@@ -139,7 +139,7 @@ def print_atom(element: str) -> None:
     atom = solve_atom(z)
     print(f'{atom.symbol} (Z = {z}), scalar-relativistic, LDA (Vosko-Wilk-Nusair)')
     for state in atom.states:
-        print(f'  {state.n}{"spdf"[state.l]}  {state.occupation:5.2f} electrons  {state.energy:18.8f} Ry')
+        print(f'  {state.n}{L_LETTERS[state.l]}  {state.occupation:5.2f} electrons  {state.energy:18.8f} Ry')
     print(f'total energy {atom.total_energy:.8f} Ry')
 
 

@@ -16,24 +16,20 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.constants import JUKKR_RYDBERG_EV
-from aiida_mlkkr.kkr.potential import AtomicPotential, CoreState, ImpurityPotential, write_potential
+from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, write_potential
 
 from .config import KkrimpConfig
 from .problem import ImpurityProblem
 from .scf import Iteration, SiteResult
+from .xc import MORUZZI_JANAK_WILLIAMS, VON_BARTH_HEDIN, VWN
 
-FUNCTIONAL_LINES = {
-    'LDA': 'using LDA (Vosko-Wilk-Nusair)',
-    'LDA-VWN': 'using LDA (Vosko-Wilk-Nusair)',
-    'LDA-vBH': 'using LDA (von Bath-Hedin)',
-    'LDA-MJW': 'using LDA (Moruzzi-Janak-Williams)',
+FUNCTIONALS = {
+    VWN: ('using LDA (Vosko-Wilk-Nusair)', 'Vosko,Wilk,Nusair'),
+    VON_BARTH_HEDIN: ('using LDA (von Bath-Hedin)', 'von Barth,Hedin'),
+    MORUZZI_JANAK_WILLIAMS: ('using LDA (Moruzzi-Janak-Williams)', 'Morruzi,Janak,Williams'),
 }
-FUNCTIONAL_TITLES = {
-    'LDA': 'Vosko,Wilk,Nusair',
-    'LDA-VWN': 'Vosko,Wilk,Nusair',
-    'LDA-vBH': 'von Barth,Hedin',
-    'LDA-MJW': 'Morruzi,Janak,Williams',
-}
+"""How JuKKR names a functional on the standard output and in the titles of a potential."""
+
 L_NAMES = 'spdfghi'
 RULE = '+' * 70
 
@@ -109,7 +105,7 @@ class OutputFiles:
         for number, (e, w) in enumerate(zip(contour.energies, contour.weights, strict=True), start=1):
             self._note(f'       {number:3d}{e.real:25.14f}{e.imag:25.14f} {w.real:25.14f}{w.imag:25.14f}')
         stars = ' ' + '*' * 64
-        self._print(f'{stars}\n {FUNCTIONAL_LINES[self.config.xc]}\n{stars}')
+        self._print(f'{stars}\n {FUNCTIONALS[self.config.xc_kind][0]}\n{stars}')
         seconds = time.perf_counter() - self.begin
         self._time('time until scf starts', seconds)
         self._iteration_clock = time.perf_counter()
@@ -132,7 +128,7 @@ class OutputFiles:
                 self._density_of_states(number, site, problem.contour.energies)
         replace_file(
             self.directory / 'out_potential',
-            mixed_potential(problem, iteration, FUNCTIONAL_TITLES[self.config.xc], serial(self.started)),
+            mixed_potential(problem, iteration, FUNCTIONALS[self.config.xc_kind][1], serial(self.started)),
         )
         now = time.perf_counter()
         self._time(f'Iteration number {iteration.number:03d}', now - self._iteration_clock)
@@ -256,14 +252,13 @@ def mixed_potential(
     """Return the start potential of the next iteration, with the core states just found."""
 
     def block(old: AtomicPotential, site: int, spin: int) -> AtomicPotential:
-        energies = iteration.sites[site].core[spin].energies
         return replace(
             old,
             title=f'{old.title[:28]:<28}        exc: {functional:<24}#serial: {serial_number}',
             rmtnew=old.rmt,
             efermi=problem.contour.fermi_energy,
             vbc=problem.vbc,
-            core=tuple(CoreState(state.l, energy) for state, energy in zip(old.core, energies, strict=True)),
+            core=iteration.sites[site].core[spin].states,
             v=iteration.mixed[site][spin],
         )
 

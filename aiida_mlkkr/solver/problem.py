@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.kkr.cluster import SAME_SITE
+from aiida_mlkkr.kkr.cluster import coinciding_sites
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.errors import KkrFileError
@@ -218,8 +218,6 @@ def check_potential(potential: ImpurityPotential, atoms: AtomInfo) -> None:
                     f'potential: site {number} has nuclear charge {block.z:g}, but kkrflex_atominfo says '
                     f'{atoms.z[site]:g}; the start potential belongs to another impurity'
                 )
-        if len({(block.mesh, block.alat) for block in blocks}) > 1:
-            raise InconsistentInputError(f'potential: the two spins of site {number} have different radial meshes')
         if blocks[0].mesh.n < FEWEST_POINTS:
             raise InconsistentInputError(
                 f'potential: the mesh of site {number} has {blocks[0].mesh.n} points; at least {FEWEST_POINTS} are '
@@ -279,12 +277,11 @@ def check_host(
             f'kkrflex_intercell_ref has {lm_pot["ref"]} (l, m) per site, lmax {atoms.lmax.max()} needs {needed}'
         )
     _check_virtual(atoms)
-    for site, position in enumerate(atoms.positions):
-        near = np.flatnonzero(np.linalg.norm(atoms.positions[:site] - position, axis=1) < SAME_SITE)
-        if near.size:
-            raise InconsistentInputError(
-                f'kkrflex_atominfo: sites {near[0] + 1} and {site + 1} are at the same position; list each site once'
-            )
+    twins = coinciding_sites(atoms.positions)
+    if twins:
+        raise InconsistentInputError(
+            f'kkrflex_atominfo: sites {twins[0] + 1} and {twins[1] + 1} are at the same position; list each site once'
+        )
 
 
 def _check_virtual(atoms: AtomInfo) -> None:
@@ -314,11 +311,11 @@ def check_geometry(
     """
     energy = int(np.argmin(contour.energies.real))
     kappa = complex(contour.kappa[energy])
-    g_void = void.energies(slice(energy, energy + 1)).whole()[0]
     distances = np.linalg.norm(positions[:, None] - positions, axis=-1) + np.diag(np.full(len(positions), np.inf))
     nearest = distances.argmin(axis=1)
     if kappa.imag * distances.min(initial=np.inf) < FAR_BELOW_THE_BANDS or len(positions) == 1:
         return
+    g_void = void.energies(slice(energy, energy + 1)).whole()[0]
     difference, size = 0.0, 0.0
     for site, other in enumerate(nearest):
         free = free_green_function(positions[site] - positions[other], kappa, int(lmax[[site, other]].max()))
@@ -350,7 +347,7 @@ def check_impurity_against_host(
                 f'potential: site {number} has lattice constant {blocks[0].alat:.12g} Bohr, but the host has '
                 f'{reference.alat:.12g} (kkrflex_intercell_ref); the potential or the Green function is of another host'
             )
-    bottom, fermi = float(green.energies.real.min()), float(green.energies[-1].real)
+    bottom, fermi = green.contour_bottom, float(green.energies[-1].real)
     for number, (block, *_) in enumerate(potential.sites, start=1):
         fault = core_fault(round(block.z), Counter(state.l for state in block.core), bottom, fermi)
         if fault and block.z == round(block.z):

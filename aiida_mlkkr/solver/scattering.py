@@ -1,6 +1,7 @@
 """Single-site scattering: t matrix, normalised radial solutions and what the density needs of the irregular ones."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -30,12 +31,12 @@ class Contour:
     weights: ComplexArray
     inverse_c2: float
 
-    @property
+    @cached_property
     def kappa(self) -> ComplexArray:
         """κ = √(E + E²/c²) on the principal branch, shape (nE,)."""
         return np.sqrt(self.energies * (1 + self.energies * self.inverse_c2))
 
-    @property
+    @cached_property
     def blocks(self) -> FloatArray:
         """The energies padded with the last one to whole blocks, real and imaginary parts; shape (nB, 2, BLOCK)."""
         padded = np.concatenate([self.energies, np.full(-self.energies.size % BLOCK, self.energies[-1])])

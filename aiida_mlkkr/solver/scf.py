@@ -95,7 +95,7 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
     :raises CoreStateError: if a core state cannot be found.
     """
     potentials = [np.stack([block.v for block in site]) for site in problem.potential.sites]
-    start_energies = [[block.core for block in site] for site in problem.potential.sites]
+    core_states = [[block.core for block in site] for site in problem.potential.sites]
     accelerate = QuasiNewton(config.imix, config.mixfac, config.itdbry) if config.imix >= 3 else None
     for number in range(1, config.scfsteps + 1):
         field = config.hfield if number <= config.hfield_iterations else 0.0
@@ -112,7 +112,7 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
                     v[spin],
                     mesh,
                     z,
-                    start_energies[site][spin],
+                    core_states[site][spin],
                     problem.nspin,
                     relativistic=config.relativistic,
                     where=f'site {site + 1}, {SPIN_NAMES[problem.nspin][spin]}',
@@ -137,13 +137,7 @@ def iterate(problem: ImpurityProblem, config: KkrimpConfig) -> Iterator[Iteratio
         if error.largest < config.qbound:
             return
         potentials = mixed
-        start_energies = [
-            [
-                tuple(type(state)(state.l, energy) for state, energy in zip(states, core.energies, strict=True))
-                for states, core in zip(start_energies[site], cores[site], strict=True)
-            ]
-            for site in range(problem.natom)
-        ]
+        core_states = [[core.states for core in site] for site in cores]
 
 
 def valence_densities(problem: ImpurityProblem, potentials: Potentials) -> list[list[ValenceDensity]]:
@@ -199,7 +193,7 @@ def new_sites(
         above_fermi = problem.contour.energies - problem.contour.fermi_energy
         integrate = simpson_weights(mesh.n) * mesh.drdi
         energies = SiteEnergies(
-            core=_core_energies(problem, site, cores[site]),
+            core=np.stack([core.energy_by_l for core in cores[site]]),
             valence=np.imag(dos @ (weights * above_fermi)),
             coulomb=coulomb_energy(rho[site][0], hartree, intracell.moments, problem.z[site], mesh),
             exchange_correlation=e_xc,
@@ -227,14 +221,6 @@ def _charge_and_spin(valence: list[ValenceDensity], core: tuple[CoreSolution, ..
     if len(core) == 1:
         return spins
     return np.stack([spins[0] + spins[1], spins[1] - spins[0]])
-
-
-def _core_energies(problem: ImpurityProblem, site: int, core: tuple[CoreSolution, ...]) -> FloatArray:
-    energies = np.zeros((len(core), 4))
-    for spin, solution in enumerate(core):
-        for state, energy in zip(problem.potential.sites[site][spin].core, solution.energies, strict=True):
-            energies[spin, state.l] += (2 * state.l + 1) * 2 / problem.nspin * energy
-    return energies
 
 
 def _potential_energy(rho: FloatArray, potential: FloatArray, integrate: FloatArray) -> float:

@@ -113,17 +113,17 @@ def start_core_states(
         bound: tuple[CoreState, ...] = ()
         for shell in (shell for shell in atom.states if shell.l == ell):
             try:
-                energies = solve_core(v, mesh, z, (*bound, CoreState(ell, shell.energy)), nspin=1).energies
+                found = solve_core(v, mesh, z, (*bound, CoreState(ell, shell.energy)), nspin=1).states
             except CoreStateError:
-                energies = (0.0,)
-            if energies[-1] >= highest or (ell > lmax and shell.is_open):
+                found = (CoreState(ell, 0.0),)
+            if found[-1].energy >= highest or (ell > lmax and shell.is_open):
                 if ell > lmax:
                     raise InconsistentInputError(
                         f'the {shell.n}{L_LETTERS[ell]} shell of {atom.symbol} is neither a closed core shell nor '
                         f'within lmax={lmax}; use a host calculation with lmax={ell}'
                     )
                 break
-            bound = tuple(CoreState(ell, energy) for energy in energies)
+            bound = found
         states += bound
     return tuple(states)
 
