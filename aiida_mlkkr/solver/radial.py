@@ -71,6 +71,72 @@ def _start_at_nucleus(v, r, dr_over_r, z, inverse_c2, l, s, energy, wave, slopes
 
 
 @njit(cache=True)
+def _coefficients(potential, ri, dr, ll, inverse_c2, energy, coefficient):  # type: ignore[no-untyped-def]
+    """Fill (dr/r) r M and the coefficient of the large component, real and imaginary parts, shape (4, BLOCK)."""
+    for e in range(BLOCK):
+        hr = potential - energy[0, e] * ri
+        hi = -energy[1, e] * ri
+        mr = ri - hr * inverse_c2
+        mi = -hi * inverse_c2
+        centrifugal = ll / (mr * mr + mi * mi)
+        coefficient[0, e] = mr * dr
+        coefficient[1, e] = mi * dr
+        coefficient[2, e] = (hr + mr * centrifugal) * dr
+        coefficient[3, e] = (hi - mi * centrifugal) * dr
+
+
+@njit(cache=True)
+def _index_slopes(coefficient, y, large, small, slope):  # type: ignore[no-untyped-def]
+    """Fill the slopes of both components; ``large`` and ``small`` are the factors of the power of r split off."""
+    for e in range(BLOCK):
+        mr, mi, hr, hi = coefficient[0, e], coefficient[1, e], coefficient[2, e], coefficient[3, e]
+        pr, pi, fr, fi = y[0, e], y[1, e], y[2, e], y[3, e]
+        slope[0, e] = mr * fr - mi * fi + large * pr
+        slope[1, e] = mr * fi + mi * fr + large * pi
+        slope[2, e] = hr * pr - hi * pi + small * fr
+        slope[3, e] = hr * pi + hi * pr + small * fi
+
+
+@njit(cache=True)
+def _adams_step(y, slopes, newest, coefficient, large, small, direction, predicted, slope):  # type: ignore[no-untyped-def]
+    """Advance y by one point; the oldest of the five slopes is overwritten by the new one, whose index is returned.
+
+    :param direction: 1 outwards, -1 inwards.
+    """
+    k0 = newest
+    k1 = k0 - 1 if k0 > 0 else 4
+    k2 = k1 - 1 if k1 > 0 else 4
+    k3 = k2 - 1 if k2 > 0 else 4
+    k4 = k3 - 1 if k3 > 0 else 4
+    step = direction / 720.0
+    for j in range(4):
+        for e in range(BLOCK):
+            predicted[j, e] = (
+                y[j, e]
+                + (
+                    1901.0 * slopes[k0, j, e]
+                    - 2774.0 * slopes[k1, j, e]
+                    + 2616.0 * slopes[k2, j, e]
+                    - 1274.0 * slopes[k3, j, e]
+                    + 251.0 * slopes[k4, j, e]
+                )
+                * step
+            )
+    _index_slopes(coefficient, predicted, large, small, slope)
+    for j in range(4):
+        for e in range(BLOCK):
+            y[j, e] += (
+                251.0 * slope[j, e]
+                + 646.0 * slopes[k0, j, e]
+                - 264.0 * slopes[k1, j, e]
+                + 106.0 * slopes[k2, j, e]
+                - 19.0 * slopes[k3, j, e]
+            ) * step
+    _index_slopes(coefficient, y, large, small, slopes[k4])
+    return k4
+
+
+@njit(cache=True)
 def integrate_regular(v, r, dr_over_r, z, inverse_c2, l, s, energy, weight, wave, log_derivative, norm):  # type: ignore[no-untyped-def]
     """Integrate p and f outwards for one l and one block of energies.
 
@@ -102,63 +168,16 @@ def integrate_regular(v, r, dr_over_r, z, inverse_c2, l, s, energy, weight, wave
     k0 = 4
     for i in range(6, n):
         dr = dr_over_r[i]
-        ri = r[i]
-        potential = v[i] * ri - 2.0 * z
-        cp = dr * (s - 1.0)
-        cf = dr * (s + 1.0)
         wi = weight[i]
-        k1 = k0 - 1 if k0 > 0 else 4
-        k2 = k1 - 1 if k1 > 0 else 4
-        k3 = k2 - 1 if k2 > 0 else 4
-        k4 = k3 - 1 if k3 > 0 else 4
-        for j in range(4):
-            for e in range(BLOCK):
-                predicted[j, e] = y[j, e] + (
-                    1901.0 * slopes[k0, j, e]
-                    - 2774.0 * slopes[k1, j, e]
-                    + 2616.0 * slopes[k2, j, e]
-                    - 1274.0 * slopes[k3, j, e]
-                    + 251.0 * slopes[k4, j, e]
-                ) * (1.0 / 720.0)
+        _coefficients(v[i] * r[i] - 2.0 * z, r[i], dr, ll, inverse_c2, energy, coefficient)
+        k0 = _adams_step(y, slopes, k0, coefficient, -dr * (s - 1.0), -dr * (s + 1.0), 1.0, predicted, slope)
         for e in range(BLOCK):
-            hr = potential - energy[0, e] * ri
-            hi = -energy[1, e] * ri
-            mr = ri - hr * inverse_c2
-            mi = -hi * inverse_c2
-            centrifugal = ll / (mr * mr + mi * mi)
-            coefficient[0, e] = mr * dr
-            coefficient[1, e] = mi * dr
-            coefficient[2, e] = (hr + mr * centrifugal) * dr
-            coefficient[3, e] = (hi - mi * centrifugal) * dr
-        for e in range(BLOCK):
-            mr, mi, hr, hi = coefficient[0, e], coefficient[1, e], coefficient[2, e], coefficient[3, e]
-            pr, pi, fr, fi = predicted[0, e], predicted[1, e], predicted[2, e], predicted[3, e]
-            slope[0, e] = mr * fr - mi * fi - cp * pr
-            slope[1, e] = mr * fi + mi * fr - cp * pi
-            slope[2, e] = hr * pr - hi * pi - cf * fr
-            slope[3, e] = hr * pi + hi * pr - cf * fi
-        for j in range(4):
-            for e in range(BLOCK):
-                y[j, e] += (
-                    251.0 * slope[j, e]
-                    + 646.0 * slopes[k0, j, e]
-                    - 264.0 * slopes[k1, j, e]
-                    + 106.0 * slopes[k2, j, e]
-                    - 19.0 * slopes[k3, j, e]
-                ) * (1.0 / 720.0)
-        for e in range(BLOCK):
-            mr, mi, hr, hi = coefficient[0, e], coefficient[1, e], coefficient[2, e], coefficient[3, e]
             pr, pi, fr, fi = y[0, e], y[1, e], y[2, e], y[3, e]
-            slopes[k4, 0, e] = mr * fr - mi * fi - cp * pr
-            slopes[k4, 1, e] = mr * fi + mi * fr - cp * pi
-            slopes[k4, 2, e] = hr * pr - hi * pi - cf * fr
-            slopes[k4, 3, e] = hr * pi + hi * pr - cf * fi
             acc[0, e] += wi * (pr * pr - pi * pi + inverse_c2 * (fr * fr - fi * fi))
             acc[1, e] += wi * 2.0 * (pr * pi + inverse_c2 * fr * fi)
         for j in range(4):
             for e in range(BLOCK):
                 wave[i, j, e] = y[j, e]
-        k0 = k4
     for e in range(BLOCK):
         p = y[0, e] + 1j * y[1, e]
         dp = slopes[k0, 0, e] + 1j * slopes[k0, 1, e]
@@ -283,62 +302,18 @@ def integrate_irregular(  # type: ignore[no-untyped-def]
             y[j, e] = outer[4, j, e]
     for i in range(n - 1, 0, -1):
         dr = dr_over_r[i]
-        ri = r[i]
         cq = dr * (s + 1.0)
         cg = dr * (s - 1.0)
-        for e in range(BLOCK):
-            hr = v[i] * ri - 2.0 * z - energy[0, e] * ri
-            hi = -energy[1, e] * ri
-            mr = ri - hr * inverse_c2
-            mi = -hi * inverse_c2
-            centrifugal = ll / (mr * mr + mi * mi)
-            coefficient[0, e] = mr * dr
-            coefficient[1, e] = mi * dr
-            coefficient[2, e] = (hr + mr * centrifugal) * dr
-            coefficient[3, e] = (hi - mi * centrifugal) * dr
-        k1 = k0 - 1 if k0 > 0 else 4
-        k2 = k1 - 1 if k1 > 0 else 4
-        k3 = k2 - 1 if k2 > 0 else 4
-        k4 = k3 - 1 if k3 > 0 else 4
+        _coefficients(v[i] * r[i] - 2.0 * z, r[i], dr, ll, inverse_c2, energy, coefficient)
         if i > n - 6:
             for j in range(4):
                 for e in range(BLOCK):
                     y[j, e] = outer[n - 1 - i, j, e]
         elif i > last_wronskian:
-            for j in range(4):
-                for e in range(BLOCK):
-                    predicted[j, e] = y[j, e] - (
-                        1901.0 * slopes[k0, j, e]
-                        - 2774.0 * slopes[k1, j, e]
-                        + 2616.0 * slopes[k2, j, e]
-                        - 1274.0 * slopes[k3, j, e]
-                        + 251.0 * slopes[k4, j, e]
-                    ) * (1.0 / 720.0)
-            for e in range(BLOCK):
-                mr, mi, hr, hi = coefficient[0, e], coefficient[1, e], coefficient[2, e], coefficient[3, e]
-                qr, qi, gr, gi = predicted[0, e], predicted[1, e], predicted[2, e], predicted[3, e]
-                slope[0, e] = mr * gr - mi * gi + cq * qr
-                slope[1, e] = mr * gi + mi * gr + cq * qi
-                slope[2, e] = hr * qr - hi * qi + cg * gr
-                slope[3, e] = hr * qi + hi * qr + cg * gi
-            for j in range(4):
-                for e in range(BLOCK):
-                    y[j, e] -= (
-                        251.0 * slope[j, e]
-                        + 646.0 * slopes[k0, j, e]
-                        - 264.0 * slopes[k1, j, e]
-                        + 106.0 * slopes[k2, j, e]
-                        - 19.0 * slopes[k3, j, e]
-                    ) * (1.0 / 720.0)
-            for e in range(BLOCK):
-                mr, mi, hr, hi = coefficient[0, e], coefficient[1, e], coefficient[2, e], coefficient[3, e]
-                qr, qi, gr, gi = y[0, e], y[1, e], y[2, e], y[3, e]
-                slopes[k4, 0, e] = mr * gr - mi * gi + cq * qr
-                slopes[k4, 1, e] = mr * gi + mi * gr + cq * qi
-                slopes[k4, 2, e] = hr * qr - hi * qi + cg * gr
-                slopes[k4, 3, e] = hr * qi + hi * qr + cg * gi
-            k0 = k4
+            k0 = _adams_step(y, slopes, k0, coefficient, cq, cg, -1.0, predicted, slope)
         else:
+            k1 = k0 - 1 if k0 > 0 else 4
+            k4 = k0 + 1 if k0 < 4 else 0
             for e in range(BLOCK):
                 mr, mi = coefficient[0, e], coefficient[1, e]
                 pr, pi, fr, fi = wave[i, 0, e], wave[i, 1, e], wave[i, 2, e], wave[i, 3, e]
