@@ -1,0 +1,1 @@
+"""Models of impurity potentials: datasets, emulators, their specs and files."""
