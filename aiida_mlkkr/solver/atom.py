@@ -64,6 +64,7 @@ Shells = tuple[tuple[int, int, float], ...]
 
 #: Spin-restricted exchange and correlation: density (n,) in electrons/Bohr^3 -> energy per electron, potential in Ry.
 Functional = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+Filling = Callable[[int], Shells]
 
 
 class AtomError(ValueError):
@@ -182,15 +183,41 @@ def metallic_configuration(z: int) -> Shells:
     """
     filled = {(n, angular): electrons for n, angular, electrons in configuration(z)}
     if block(z) == 'd':
-        top = max(n for n, _ in shells(z))
-        s, d = (top, 0), (top - 1, 2)
-        valence = filled.get(s, 0) + filled[d]
-        filled[s] = max(0.6 if 8 <= valence <= 10 else 1, valence - 10)
-        filled[d] = valence - filled[s]
+        valence = _valence_electrons(filled, z)
+        filled = _with_s_electrons(filled, z, 0.6 if 8 <= valence <= 10 else 1)
     elif 57 < z < 71 and z not in _DIVALENT_LANTHANIDES and (5, 2) not in filled:
         filled[4, 3] -= 1
         filled[5, 2] = 1
     return _ordered(filled)
+
+
+def smooth_configuration(z: int) -> Shells:
+    """The metallic configuration with 0.6 s electrons in every transition metal up to group 10.
+
+    It has no step along a row of transition metals, so that what it leaves of a potential can be interpolated.
+
+    :raises AtomError: z is not an element from 1 to 92
+    """
+    filled = {(n, angular): electrons for n, angular, electrons in metallic_configuration(z)}
+    return _ordered(_with_s_electrons(filled, z, 0.6) if block(z) == 'd' else filled)
+
+
+def _valence_electrons(filled: dict[tuple[int, int], float], z: int) -> float:
+    s, d = _s_and_d(z)
+    return filled.get(s, 0) + filled[d]
+
+
+def _with_s_electrons(filled: dict[tuple[int, int], float], z: int, number: float) -> dict[tuple[int, int], float]:
+    """The shells of a transition metal with that many s electrons, or more where the d shell is full."""
+    s, d = _s_and_d(z)
+    valence = _valence_electrons(filled, z)
+    electrons = max(number, valence - 10)
+    return {**filled, s: electrons, d: valence - electrons}
+
+
+def _s_and_d(z: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    top = max(n for n, _ in shells(z))
+    return (top, 0), (top - 1, 2)
 
 
 def _ordered(filled: dict[tuple[int, int], float]) -> Shells:
@@ -392,14 +419,14 @@ def _first_potential(z: int, r: FloatArray) -> FloatArray:
 
 
 @lru_cache(maxsize=2 * HEAVIEST)
-def solve_atom(z: int, kind: int = VWN, metallic: bool = False) -> AtomSolution:
+def solve_atom(z: int, kind: int = VWN, filling: Filling = configuration) -> AtomSolution:
     """Self-consistent neutral atom, scalar-relativistic.
 
     Solutions are kept, so asking again costs nothing.
 
     :param z: nuclear charge, 1 to 92
     :param kind: exchange-correlation functional, a value of :data:`aiida_mlkkr.solver.xc.XC_KINDS`
-    :param metallic: in :func:`metallic_configuration` instead of the ground state
+    :param filling: electrons of the shells: those of the ground state, :func:`metallic_configuration` …
     :raises AtomError: z is not an element from 1 to 92, or the self-consistency does not converge
     """
 
@@ -407,7 +434,7 @@ def solve_atom(z: int, kind: int = VWN, metallic: bool = False) -> AtomSolution:
         exc, potential, _ = lsda(density, np.zeros_like(density), kind)
         return exc, potential
 
-    return converge_atom(z, metallic_configuration(z) if metallic else configuration(z), functional, SPEED_OF_LIGHT)
+    return converge_atom(z, filling(z), functional, SPEED_OF_LIGHT)
 
 
 def converge_atom(

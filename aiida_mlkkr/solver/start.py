@@ -25,7 +25,15 @@ from aiida_mlkkr.kkr.elements import L_LETTERS, symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import AtomicPotential, CoreState, ImpurityPotential
 
-from .atom import AtomSolution, AtomState, check_element, solve_atom
+from .atom import (
+    AtomSolution,
+    AtomState,
+    Filling,
+    check_element,
+    metallic_configuration,
+    smooth_configuration,
+    solve_atom,
+)
 from .core import CoreStateError, solve_core
 from .errors import InconsistentInputError
 from .xc import VWN, lsda
@@ -96,6 +104,30 @@ def host_of_cluster(host: ImpurityPotential, layers: Sequence[int] | NDArray[np.
     return ImpurityPotential(tuple(host.sites[layer - 1] for layer in layers))
 
 
+def reference_potential(
+    z: Sequence[float] | FloatArray, host: ImpurityPotential, kind: int = VWN
+) -> tuple[FloatArray, ...]:
+    """Spin-averaged potential of a cluster that models learn the difference to: the host, and free atoms.
+
+    The standard start potential but for the free atoms' configuration, which has no step along a row of transition
+    metals (:func:`aiida_mlkkr.solver.atom.smooth_configuration`): a difference to it can be interpolated.
+
+    :param z: (natom,) nuclear charges of the sites; 0 for a vacancy
+    :param host: the host's potential in the atomic-sphere approximation, one site for each site of the cluster
+    :return: potential (n,) of each site in Ry, without -2Z/r
+    :raises AtomError: a nuclear charge is not one of the elements 1 to 92
+    """
+    potentials = []
+    for charge, blocks in zip(z, host.sites, strict=True):
+        v = _mean(blocks)
+        if charge != blocks[0].z:
+            mesh = blocks[0].mesh
+            v = v + _atomic(charge, mesh, kind, smooth_configuration)
+            v = v - _atomic(blocks[0].z, mesh, kind, smooth_configuration)
+        potentials.append(v)
+    return tuple(potentials)
+
+
 def start_core_states(
     v: FloatArray, mesh: RadialMesh, z: int, lmax: int, contour_bottom: float
 ) -> tuple[CoreState, ...]:
@@ -106,7 +138,7 @@ def start_core_states(
     :param v: (n,) spherical potential without -2Z/r in Ry
     :raises InconsistentInputError: an open shell has l > lmax, or a closed one is not bound
     """
-    atom = solve_atom(z, metallic=True)
+    atom = solve_atom(z, filling=metallic_configuration)
     states: list[CoreState] = []
     for ell in sorted({shell.l for shell in atom.states}):
         highest = 0.0 if ell > lmax else contour_bottom - (_RISE_OF_SP_SHELLS if ell < 2 else 0.0)
@@ -172,7 +204,7 @@ def _split_spins(blocks: tuple[AtomicPotential, ...], moment: float, kind: int) 
     down, up = blocks
     if not down.z:
         raise InconsistentInputError('a vacancy cannot start with a spin moment')
-    atom = solve_atom(check_element(down.z), kind, metallic=True)
+    atom = solve_atom(check_element(down.z), kind, filling=metallic_configuration)
     shell = _magnetic_shell(atom)
     capacity = 2 * atom.states[shell].l + 1
     if not abs(moment) <= capacity:
@@ -197,7 +229,7 @@ def _magnetic_shell(atom: AtomSolution) -> int:
     return max(enumerate(atom.states), key=rank)[0]
 
 
-def _atomic(charge: float, mesh: RadialMesh, kind: int) -> FloatArray:
+def _atomic(charge: float, mesh: RadialMesh, kind: int, filling: Filling = metallic_configuration) -> FloatArray:
     """Potential of the free atom on the mesh, without -2Z/r; nothing for a vacancy.
 
     At the nucleus it diverges weakly, as the relativistic density does; there it is extrapolated like JuKKR's.
@@ -205,7 +237,7 @@ def _atomic(charge: float, mesh: RadialMesh, kind: int) -> FloatArray:
     if charge == 0:
         return np.zeros(mesh.n)
     r = mesh.r
-    v = solve_atom(check_element(charge), kind, metallic=True).potential_at(r)
+    v = solve_atom(check_element(charge), kind, filling).potential_at(r)
     v[0] = v[1] - r[1] * (v[2] - v[1]) / (r[2] - r[1])
     return v
 
