@@ -42,7 +42,7 @@ class Spec(BaseModel):
     :param elements: symbols of the impurities in it.
     :param number: how many impurity clusters are in it.
     :param arrays: type and shape of each array.
-    :param details: the rest, in plain JSON.
+    :param details: the rest, in plain JSON. AiiDA keeps 14 digits of a number in it: exact numbers go into arrays.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)

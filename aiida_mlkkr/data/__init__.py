@@ -1,0 +1,1 @@
+"""Data nodes: trained models and the datasets they learn from."""
