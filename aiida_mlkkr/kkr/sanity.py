@@ -229,7 +229,7 @@ class ClusterResult:
             spin_moment=known(history.spin_moment),
             l_charge=known(history.l_charge),
             core=tuple(tuple(atom.core for atom in site) for site in sites) if sites else None,
-            edge=np.array([[_edge(atom) for atom in site] for site in sites]) if sites else None,
+            edge=np.array([[edge(atom) for atom in site] for site in sites]) if sites else None,
             potential_finite=all(np.isfinite(atom.v).all() for site in sites for atom in site),
             total_energy=None if np.isnan(energy).all() else float(energy[-1]),
             error=float(history.error[-1]),
@@ -265,7 +265,7 @@ def hund_limit(z: float) -> float:
     return float(max(0, min(electrons, capacity - electrons)))
 
 
-def _edge(atom: AtomicPotential) -> float:
+def edge(atom: AtomicPotential) -> float:
     """Potential with its nuclear part at the sphere's boundary, in full potential at the muffin-tin radius."""
     r = atom.mesh.r
     index = len(r) - 1

@@ -1,0 +1,46 @@
+"""Whether a potential can be the start of an impurity cluster, and whether it is a magnetic one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.kkr.elements import symbol
+from aiida_mlkkr.kkr.potential import ImpurityPotential
+from aiida_mlkkr.kkr.sanity import EDGE_ABOVE_FERMI, EDGE_BELOW_FERMI, edge
+
+MAGNETIC: Final = 1e-6
+"""Difference (Ry) of the two spins above which a potential is magnetic; KKRimp's files hold eleven decimals."""
+
+
+def start_fault(potential: ImpurityPotential, z: Sequence[float] | NDArray[np.float64], nspin: int) -> str:
+    """What keeps a potential from being the start of a cluster; '' if nothing does.
+
+    :param z: (natom,) nuclear charges of the cluster's sites, the impurities in place.
+    :param nspin: number of spins of the calculation.
+    """
+    if potential.natom != len(z):
+        return f'it has {potential.natom} sites, the cluster {len(z)}'
+    if potential.nspin != nspin:
+        return f'it has {potential.nspin} spin{"s" * (potential.nspin > 1)}, the calculation {nspin} (NSPIN)'
+    for number, (site, charge) in enumerate(zip(potential.sites, z, strict=True), start=1):
+        if abs(site[0].z - charge) > 1e-4:
+            return f'its site {number} is {symbol(site[0].z)}, that of the cluster {symbol(charge)}'
+        for atom in site:
+            height = edge(atom) - atom.efermi
+            if not -EDGE_BELOW_FERMI <= height <= EDGE_ABOVE_FERMI:
+                return (
+                    f'at the boundary of its site {number} it lies {height:+.3g} Ry from the Fermi energy, '
+                    'where no valence electrons are bound'
+                )
+    return ''
+
+
+def is_magnetic(potential: ImpurityPotential) -> bool:
+    """Whether the two spins feel different potentials somewhere."""
+    if potential.nspin == 1:
+        return False
+    return any(float(np.abs(up.v - down.v).max()) > MAGNETIC for down, up in potential.sites)
