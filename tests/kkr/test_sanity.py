@@ -38,6 +38,14 @@ def name_of(fact):
     return f'{fact["group"]}: {fact["label"]}, {fact["calculation"]}'
 
 
+def s_level_is_lost(fact):
+    """Se and Te in Cu: JuKKR's solutions have their s level below the bottom of the contour."""
+    return fact['group'] == 'cu_fcc_asa_impurities_dev' and fact['z'][0] in (34.0, 52.0)
+
+
+SANE = [fact for fact in FACTS if not s_level_is_lost(fact)]
+
+
 def names(result):
     return {problem.name for problem in check_result(result)}
 
@@ -58,7 +66,7 @@ def test_all_archived_impurities_are_here():
     assert len(FACTS) == 124
 
 
-@pytest.mark.parametrize('fact', FACTS, ids=name_of)
+@pytest.mark.parametrize('fact', SANE, ids=name_of)
 def test_every_converged_cluster_is_accepted(fact):
     result = result_of(fact)
     assert check_result(result) == ()
@@ -68,7 +76,7 @@ def test_every_converged_cluster_is_accepted(fact):
 
 def test_limits_leave_room():
     """The largest real deviations are at most two thirds of the limits; the numbers are those of the docstrings."""
-    results = [result_of(fact) for fact in FACTS]
+    results = [result_of(fact) for fact in SANE]
 
     def largest(quantity):
         return max(float(np.max(quantity(result))) for result in results)
@@ -87,6 +95,10 @@ def test_limits_leave_room():
         d = [i for i, z in enumerate(result.z) if block(round(z)) == 'd']
         return max(1 - result.l_charge[i, :, 2].sum() / (open_shell_electrons(round(result.z[i])) - 2) for i in d)
 
+    def s_electrons(result):
+        p_block = [i for i, z in enumerate(result.z) if block(round(z)) == 'p']
+        return min((result.l_charge[i, :, 0].sum() for i in p_block), default=2.0)
+
     def above_hund(result):
         return np.abs(result.spin_moment) - [hund_limit(z) for z in result.z]
 
@@ -94,26 +106,28 @@ def test_limits_leave_room():
         tops = [max(state.energy for spin in site for state in spin) for site in result.core]
         return max(tops) - result.contour_bottom
 
-    assert largest(lambda r: r.z - r.charge) == pytest.approx(1.72, abs=0.01)
+    assert largest(lambda r: r.z - r.charge) == pytest.approx(1.24, abs=0.01)
     assert sanity.LOST_ELECTRONS == 3.0
     assert largest(lambda r: r.charge - r.z) == pytest.approx(0.28, abs=0.01)
     assert sanity.GAINED_ELECTRONS == 2.0
-    assert largest(host_change) == pytest.approx(0.16, abs=0.01)
+    assert largest(host_change) == pytest.approx(0.11, abs=0.01)
     assert sanity.HOST_ATOM_CHANGE == 1.0
-    assert largest(net_charge) == pytest.approx(0.17, abs=0.01)
+    assert largest(net_charge) == pytest.approx(0.09, abs=0.01)
     assert sanity.CHARGE_PER_IMPURITY == 0.5
     assert largest(bare_charge) == pytest.approx(0.13, abs=0.01)
     assert sanity.CHARGE_PER_BARE_IMPURITY == 2.0
     assert largest(lost_d_electrons) < 0.03
     assert sanity.D_SHELL_FRACTION == 0.5
+    assert largest(lambda r: -s_electrons(r)) == pytest.approx(-0.90, abs=0.01)
+    assert sanity.S_SHELL_ELECTRONS == 0.5
     assert largest(above_hund) < 0.1
     assert sanity.MOMENT_EXCESS == 1.0
-    assert largest(lambda r: -r.l_charge) == pytest.approx(-0.08, abs=0.01)
+    assert largest(lambda r: -r.l_charge) == pytest.approx(-0.11, abs=0.01)
     assert largest(lambda r: r.l_charge[..., 2]) == pytest.approx(5.05, abs=0.01)
     assert sanity.OCCUPATION_EXCESS == 0.1
     assert largest(semicore_excess) == pytest.approx(-0.42, abs=0.03)
     assert sanity.CORE_CLEARANCE == 0.05
-    assert largest(lambda r: r.efermi - r.edge) == pytest.approx(1.31, abs=0.1)
+    assert largest(lambda r: r.efermi - r.edge) == pytest.approx(1.05, abs=0.01)
     assert largest(lambda r: r.edge - r.efermi) == pytest.approx(-0.3, abs=0.15)
     assert sanity.EDGE_BELOW_FERMI == 5.0
 
@@ -152,6 +166,17 @@ def test_lost_d_shell_on_one_site(mn_in_cu):
     (problem,) = check_result(compensated)
     assert problem.name == 'd_shell'
     assert 'site 1 (Mn) hold 0.00 electrons instead of 5 or more' in problem.message
+
+
+@pytest.mark.parametrize('fact', [fact for fact in FACTS if s_level_is_lost(fact)], ids=name_of)
+def test_lost_s_level_of_se_and_te(fact):
+    result = result_of(fact)
+    (problem,) = check_result(result)
+    assert problem.name == 's_shell'
+    assert f'the s states of site 1 ({symbol(fact["z"][0])}) hold 0.1' in problem.message
+    # as a core state it is not expected among the valence states
+    core_charge = result.core_charge + 2.0 * (np.arange(len(result.z)) == 0)
+    assert names(replace(result, core_charge=core_charge, core=None)) == set()
 
 
 def test_lost_d_electrons_of_one_spin(mn_in_cu):
