@@ -291,6 +291,7 @@ def _own_group(run: KkrimpRun, verdict: Verdict) -> dict[str, Any]:
         'problems': [{'name': problem.name, 'message': problem.message} for problem in run.problems],
         'sanity_checked': not run.unchecked,
         'host_charges_known': run.host_known,
+        'potential_usable': run.potential is not None and run.potential_finite,
         'converged': history.converged,
         'diverging': history.diverging,
         'stagnating': history.stagnating,

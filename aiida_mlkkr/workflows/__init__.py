@@ -1,0 +1,1 @@
+"""WorkChains, and their protocols."""

@@ -1,0 +1,96 @@
+"""Mixing schedules: the stages of a self-consistency and the initial field, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+_STAGE_KEYS: Final = ('IMIX', 'MIXFAC', 'SCFSTEPS', 'QBOUND')
+NO_FIELD: Final = (0.0, 0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a start potential is brought to self-consistency.
+
+    :param name: its name in ``protocols/schedules.yaml``, or the user's own.
+    :param stages: settings of KKRimp for each stage; a stage ends when the error is below its ``QBOUND``.
+    :param initial_field: strength (Ry) and number of iterations.
+    """
+
+    name: str
+    stages: tuple[dict[str, Any], ...]
+    initial_field: tuple[float, int]
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Schedule:
+        """Of a dictionary with ``name``, ``stages`` and ``initial_field``.
+
+        :raises ValueError: something is missing or superfluous, or is not what it should be.
+        """
+        keys = {'name', 'stages', 'initial_field'}
+        if set(values) != keys:
+            raise ValueError(f'a schedule has {", ".join(sorted(keys))}; this one has {", ".join(sorted(values))}')
+        stages = values['stages']
+        if not stages:
+            raise ValueError('a schedule needs at least one stage')
+        for number, stage in enumerate(stages, start=1):
+            missing = [key for key in _STAGE_KEYS if key not in stage]
+            if missing:
+                raise ValueError(f'stage {number} of the schedule lacks {", ".join(missing)}')
+            if 'HFIELD' in stage:
+                raise ValueError(f'stage {number} of the schedule sets HFIELD: give initial_field instead')
+        strength, iterations = values['initial_field']
+        if strength < 0 or iterations < 0 or iterations != int(iterations):
+            raise ValueError(f'initial_field is a strength (Ry) and a number of iterations, not {[strength, iterations]}')
+        return cls(values['name'], tuple(map(dict, stages)), (float(strength), int(iterations)))
+
+    @property
+    def keys(self) -> set[str]:
+        """The settings of KKRimp that the schedule decides on."""
+        return {'HFIELD'}.union(*self.stages)
+
+    def settings(self, stage: int, field: tuple[float, int]) -> dict[str, Any]:
+        """The settings of a stage, counted from 0.
+
+        The field acts in the first one. The others say that they have none: a calculation takes over what its parent
+        has set.
+        """
+        return {**self.stages[stage], 'HFIELD': list(field if stage == 0 else NO_FIELD)}
+
+    def field(self, magnetic: bool, state_known: bool, asked: Sequence[float] | None) -> tuple[float, int]:
+        """The initial field that a start gets: one that is not magnetic, if its magnetic state is not known.
+
+        :param magnetic: whether the start is magnetic.
+        :param state_known: whether the one who made it knows the magnetic state.
+        :param asked: the moments asked for; they give the field its sign, and none asks for none.
+        :raises ValueError: moments of both signs are asked for, which a field cannot bring about.
+        """
+        if magnetic or state_known or (asked is not None and not any(asked)):
+            return NO_FIELD
+        signs = {moment > 0 for moment in asked or [1.0] if moment}
+        if len(signs) > 1:
+            raise ValueError(
+                'moments of both signs are asked for, but this start is not magnetic and the initial field is the same '
+                'on all sites'
+            )
+        strength, iterations = self.initial_field
+        return (strength if signs.pop() else -strength, iterations)
+
+
+def schedule_values(definitions: Mapping[str, Any], name: str, convergence: float) -> dict[str, Any]:
+    """The values of a schedule of ``protocols/schedules.yaml``, for :meth:`Schedule.from_values`.
+
+    :param convergence: the last stage's QBOUND (Ry).
+    :raises ValueError: there is no schedule of this name.
+    """
+    if name not in definitions:
+        raise ValueError(f'there is no schedule {name}; there are {", ".join(definitions)}')
+    definition = definitions[name]
+    *stages, last = definition['stages']
+    return {
+        'name': name,
+        'stages': [*stages, {**last, 'QBOUND': convergence}],
+        'initial_field': definition['initial_field'],
+    }

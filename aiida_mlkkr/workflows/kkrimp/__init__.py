@@ -1,0 +1,1 @@
+"""KKRimp calculations that are restarted when something went wrong."""

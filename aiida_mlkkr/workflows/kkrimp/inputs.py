@@ -1,0 +1,47 @@
+"""Inputs of the restarted KKRimp calculation: their checks, and the settings that are in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiida import orm
+
+from aiida_mlkkr.workflows.kkrimp.cures import Cures
+from aiida_mlkkr.workflows.protocols import protocol_inputs
+
+PROTOCOL: Final = 'kkrimp_base'
+START_PORTS: Final = ('impurity_potential', 'parent_calc_folder')
+
+
+def default_cures() -> dict[str, Any]:
+    """The numbers of the cures that hold unless others are given."""
+    return protocol_inputs(PROTOCOL)['cures']
+
+
+def validate_cures(value: orm.Dict, _: object) -> str | None:
+    """Message on numbers of the cures that are unknown or out of range."""
+    try:
+        Cures.from_values(default_cures(), value.get_dict())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def validate_inputs(value: Mapping[str, Any], ctx: Any) -> str | None:
+    """Message on a calculation without settings, or with none or two starts."""
+    if 'kkrimp' not in value or any(port not in ctx['kkrimp'] for port in (*START_PORTS, 'parameters')):
+        return None  # a chain around this one fills them later
+    if 'parameters' not in value['kkrimp']:
+        return 'kkrimp.parameters is missing: the settings of KKRimp'
+    starts = [port for port in START_PORTS if port in value['kkrimp']]
+    if len(starts) != 1:
+        return f'one of {" and ".join(START_PORTS)} is to be given, not {"both" if starts else "none"}'
+    return None
+
+
+def settings_in_force(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a ``KkrimpCalculation``: what they leave open, it takes over from the parent calculation."""
+    parent = inputs['parent_calc_folder'].creator if 'parent_calc_folder' in inputs else None
+    inherited = parent.inputs.parameters.get_dict() if parent is not None and 'parameters' in parent.inputs else {}
+    return {**inherited, **inputs['parameters'].get_dict()}
