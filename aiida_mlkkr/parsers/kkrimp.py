@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import traceback
-from pathlib import Path
 
-import numpy as np
 from aiida.common.exceptions import NotExistent
 from aiida.engine import ExitCode
-from aiida.orm import CalcJobNode, Dict, FolderData
+from aiida.orm import CalcJobNode, Dict
 from aiida.parsers import Parser
 
-from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_intercell_cmoms
 from aiida_mlkkr.kkr.outcome import Outcome, Verdict, judge
-from aiida_mlkkr.kkr.run import (
-    BAND_ENERGIES,
-    CONFIG,
-    LOG,
-    ORBITAL_MOMENTS,
-    POTENTIAL,
-    SINGLE_PARTICLE_ENERGIES,
-    SPIN_MOMENTS,
-    STDERR,
-    STDOUT,
-    TIMING,
-    read_run,
-)
+from aiida_mlkkr.kkr.run import STDERR, read_run
 from aiida_mlkkr.kkr.sanity import HostReference
 from aiida_mlkkr.parsers.results import output_parameters, printable
+from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
 
 SCHEDULER_STATUS = range(100, 200)
 """Exit statuses by which a scheduler's plugin says why it ended a job: out of walltime, out of memory …"""
-
-_FILES_READ = frozenset(
-    {STDOUT, LOG, POTENTIAL, TIMING, BAND_ENERGIES, SINGLE_PARTICLE_ENERGIES, SPIN_MOMENTS, ORBITAL_MOMENTS, CONFIG}
-    | {'kkrflex_atominfo', 'kkrflex_llyfac', 'kkrflex_angle'}
-)
-_MAX_BYTES = 200_000_000
 
 
 class TolerantKkrimpParser(Parser):
@@ -66,28 +45,13 @@ class TolerantKkrimpParser(Parser):
             retrieved = self.retrieved
         except NotExistent:
             return Verdict(Outcome.NO_RETRIEVED_FOLDER, 'the calculation has no retrieved files')
-        files = _texts(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
+        files = retrieved_texts(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
         host_calculation = _host_calculation(self.node)
         density_of_states = _is_density_of_states(host_calculation)
         run = read_run(files, _host_reference(files, host_calculation))
         verdict = judge(run, density_of_states)
         self.out('output_parameters', Dict(output_parameters(run, verdict, density_of_states)))
         return verdict
-
-
-def _texts(folder: FolderData, stderr: str) -> dict[str, str]:
-    """Texts of the files at the top of a folder; a byte that is not ASCII becomes a replacement character."""
-    files = {}
-    for name in folder.base.repository.list_object_names():
-        if name not in _FILES_READ and name != stderr:
-            continue
-        try:
-            with folder.base.repository.open(name, 'rb') as stream:
-                content = stream.read(_MAX_BYTES)
-        except (OSError, TypeError):
-            continue
-        files[STDERR if name == stderr else name] = content.decode('ascii', errors='replace')
-    return files
 
 
 def _host_calculation(node: CalcJobNode) -> CalcJobNode | None:
@@ -112,16 +76,7 @@ def _host_reference(files: dict[str, str], host: CalcJobNode | None) -> HostRefe
     try:
         if host is None:
             return None
-        moments_text = host.outputs.retrieved.base.repository.get_object_content('kkrflex_intercell_cmoms', 'r')
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, 'kkrflex_intercell_cmoms')
-            path.write_text(moments_text, encoding='utf-8')
-            moments = read_intercell_cmoms(path)
-            path = Path(folder, 'kkrflex_atominfo')
-            path.write_text(files.get('kkrflex_atominfo', ''), encoding='utf-8')
-            removed = read_atominfo(path).removed
-    except (NotExistent, AttributeError, OSError, ValueError):
+        moments = host.outputs.retrieved.base.repository.get_object_content('kkrflex_intercell_cmoms', 'r')
+    except (NotExistent, AttributeError, OSError):
         return None
-    if len(removed) != len(moments.z_host):
-        return None
-    return HostReference(moments.z_host, moments.moments[:, 0] * np.sqrt(4.0 * np.pi), ~removed)
+    return host_reference(files.get('kkrflex_atominfo', ''), moments)

@@ -26,9 +26,10 @@ import numpy as np
 from aiida import load_profile, orm
 from aiida.storage.sqlite_zip.backend import SqliteZipBackend
 
-from aiida_mlkkr.kkr.run import STDERR, read_run
+from aiida_mlkkr.kkr.run import read_run
 from aiida_mlkkr.kkr.sanity import ClusterResult
-from aiida_mlkkr.parsers.kkrimp import _host_calculation, _host_reference, _texts
+from aiida_mlkkr.parsers.kkrimp import _host_calculation, _host_reference
+from aiida_mlkkr.parsers.retrieved import retrieved_texts
 
 HERE = Path(__file__).parent
 CONVERGED = (
@@ -82,7 +83,7 @@ def collect(
     jij = bool(calc.inputs.parameters.get_dict().get('CALCJIJMAT'))
     if group not in (*CONVERGED, FAILED) or (jij and group != FAILED):
         return
-    files = _texts(calc.outputs.retrieved, STDERR)
+    files = retrieved_texts(calc.outputs.retrieved)
     host = _host_reference(files, _host_calculation(calc))
     run = read_run(files, host)
     name = f'{group}: {label}, {index}'
