@@ -1,6 +1,6 @@
 """``config.cfg``: every key and flag is implemented, known to be without effect here, or refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -175,6 +175,24 @@ def read_config(path: Path) -> KkrimpConfig:
             f'ITDBRY= {config.itdbry}', f'the history is at most {LONGEST_HISTORY} long, for JuKKR too'
         )
     return config
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Check settings before there is a ``config.cfg``: keys and values, a list for several words of a value.
+
+    :raises UnsupportedSettingError: if a key, flag or value is not implemented.
+    :raises KkrFileError: if a value is not what its key needs.
+    """
+    for key, value in settings.items():
+        words = (
+            [str(word) for word in value]
+            if isinstance(value, Sequence) and not isinstance(value, str)
+            else [str(value)]
+        )
+        try:
+            _interpret(key, words)
+        except (ValueError, IndexError) as error:
+            raise KkrFileError(f'value of {key}, {" ".join(words) or "nothing"}: {error}') from error
 
 
 def _interpret(key: str, words: list[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from .atom import (
     AtomState,
     Filling,
     check_element,
+    configuration,
     metallic_configuration,
     smooth_configuration,
     solve_atom,
@@ -90,6 +91,18 @@ def standard_start(
     return ImpurityPotential(tuple(sites))
 
 
+def free_moment(z: int) -> float:
+    """Spin moment (mu_B) of the free atom's open d or f shell by Hund's first rule: 4 for Fe, 7 for Gd, 0 for Al.
+
+    A guess for the start: a moment that is too large falls to the right one within some iterations, one that is too
+    small may not rise.
+
+    :raises AtomError: z is not an element from 1 to 92
+    """
+    unpaired = [min(electrons, 4 * ell + 2 - electrons) for _, ell, electrons in configuration(z) if ell > 1]
+    return float(max(unpaired, default=0.0))
+
+
 def host_of_cluster(host: ImpurityPotential, layers: Sequence[int] | NDArray[np.int64]) -> ImpurityPotential:
     """The host's potential on every site of a cluster.
 
@@ -126,6 +139,37 @@ def reference_potential(
             v = v - _atomic(blocks[0].z, mesh, kind, smooth_configuration)
         potentials.append(v)
     return tuple(potentials)
+
+
+def cluster_potential(
+    z: Sequence[float] | FloatArray,
+    lmax: Sequence[int] | NDArray[np.int64],
+    host: ImpurityPotential,
+    contour_bottom: float,
+    v: Sequence[FloatArray],
+) -> ImpurityPotential:
+    """A potential file's content from the radial potentials of a cluster's sites, with the core states that they bind.
+
+    :param z: (natom,) nuclear charges of the sites; ``lmax`` (natom,) their angular-momentum cutoffs
+    :param host: the host's potential, one site for each site of the cluster: meshes, and core states of host atoms
+    :param contour_bottom: lowest energy of the contour in Ry
+    :param v: potential (nspin, n) of each site in Ry, spin down first, without -2Z/r
+    :raises InconsistentInputError: an element has a shell that is neither core nor valence
+    """
+    sites = []
+    for charge, cutoff, blocks, spins in zip(z, lmax, host.sites, v, strict=True):
+        block = blocks[0]
+        core = block.core
+        if charge != block.z:
+            mean = spins.mean(axis=0)
+            core = start_core_states(mean, block.mesh, int(charge), int(cutoff), contour_bottom) if charge else ()
+        sites.append(
+            tuple(
+                dataclasses.replace(block, title=_title(charge, words), z=float(charge), core=core, v=values)
+                for words, values in zip(_SPIN_WORDS[len(spins)], spins, strict=True)
+            )
+        )
+    return ImpurityPotential(tuple(sites))
 
 
 def start_core_states(
