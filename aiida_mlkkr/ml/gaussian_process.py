@@ -219,7 +219,8 @@ def _most_likely(contributions: Contributions, outputs: FloatArray, prior: Float
         fit = float(np.sum(outputs * cho_solve((factor, True), outputs)))
         penalty = 0.5 * float(np.sum(((x - centre[free]) / width[free]) ** 2))
         determinant = float(np.log(np.diag(factor)).sum())
-        return 0.5 * n * k * log(max(fit, 1e-300) / (n * k)) + k * determinant + penalty
+        likelihood: float = 0.5 * n * k * log(max(fit, 1e-300) / (n * k)) + k * determinant
+        return likelihood + penalty
 
     low, high = centre - np.log(_LENGTH_FACTOR), centre + np.log(_LENGTH_FACTOR)
     low[-2:], high[-2:] = np.log([_NOISE_BOUNDS, _SHARE_BOUNDS]).T
