@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 from aiida import orm
-from aiida.common import AttributeDict
-from aiida.engine import (
-    BaseRestartWorkChain,
-    ExitCode,
-    ProcessBuilder,
-    ProcessHandlerReport,
-    process_handler,
-    while_,
-)
+from aiida.engine import ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler, while_
 from aiida_kkr.calculations import KkrimpCalculation
 
-from aiida_mlkkr.kkr.history import is_diverging, is_stagnating
 from aiida_mlkkr.kkr.outcome import Outcome
-from aiida_mlkkr.workflows.kkrimp.cures import (
-    Cures,
-    Settings,
-    changes_potential,
-    mixing_words,
-    remaining_field,
-    remaining_simple_steps,
-)
 from aiida_mlkkr.workflows.kkrimp.endings import (
     ENDINGS,
     NODE_FAILURE,
@@ -35,35 +17,22 @@ from aiida_mlkkr.workflows.kkrimp.endings import (
     OUT_OF_MEMORY,
     OUT_OF_WALLTIME,
 )
-from aiida_mlkkr.workflows.kkrimp.findings import Findings
-from aiida_mlkkr.workflows.kkrimp.inputs import (
-    PROTOCOL,
-    START_PORTS,
-    default_cures,
-    settings_in_force,
-    validate_cures,
-    validate_inputs,
-)
+from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL, default_cures, validate_cures, validate_inputs
+from aiida_mlkkr.workflows.kkrimp.moves import PARSER, RestartMoves, findings, name
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
-
-PARSER: Final = 'mlkkr.kkrimp'
-
-_TELLING: Final = (Outcome.STAGNATING, Outcome.DIVERGING, Outcome.NOT_FINITE, Outcome.CORE_STATE_LOST)
 
 
 def _on(*statuses: int) -> list[ExitCode]:
     return [ExitCode(int(status)) for status in statuses]
 
 
-class KkrimpBaseWorkChain(BaseRestartWorkChain):
+class KkrimpBaseWorkChain(RestartMoves):
     """Run a ``KkrimpCalculation``, and again when it failed: from where and with which mixing, its failure says.
 
     The calculation is parsed by ``mlkkr.kkrimp``, whose exit status names how it ended. When nothing helps the chain
     ends with that status, a message on what is left to try, and the outputs of the last calculation whose potential is
     sane, if there is one.
     """
-
-    _process_class = KkrimpCalculation
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -138,19 +107,6 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
         }
         return builder
 
-    def setup(self) -> None:
-        """The first calculation's inputs are those given."""
-        super().setup()
-        inputs = AttributeDict(self.exposed_inputs(KkrimpCalculation, 'kkrimp'))
-        inputs.metadata.options.parser_name = PARSER
-        self.ctx.inputs = inputs
-        self.ctx.start = {port: inputs[port] for port in START_PORTS if port in inputs}
-        self.ctx.settings = settings_in_force(inputs)
-        self.ctx.sane = None  # the last calculation that left a sane potential
-        self.ctx.refuge = None  # the same, until going back to it has not helped
-        self.ctx.errors = []  # of all iterations since the mixing was changed
-        self.ctx.tried = {}
-
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers look at the calculation; when the chain ends with it, attach what is sane."""
         node = self.ctx.children[-1]
@@ -158,7 +114,8 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
         if exit_code is None or exit_code.status == 0:
             return exit_code
         if exit_code == self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED:
-            exit_code = self._too_many(node)
+            # aiida-core counts before it looks at what the handler says
+            exit_code = self._given_up or self._too_many(node)
         if self.ctx.sane is not None:
             self._attach_outputs(self.ctx.sane)
         return exit_code
@@ -196,7 +153,7 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
     @process_handler(exit_codes=_on(OUT_OF_WALLTIME, NODE_FAILURE, Outcome.INTERRUPTED))
     def handle_cut_off(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Out of walltime, or interrupted: go on from the last whole potential."""
-        found = _findings(node)
+        found = findings(node)
         if found.led_astray:
             return self._calm_down(node)
         if found.leads_on and self._iterates(node):
@@ -208,7 +165,7 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
     @process_handler(exit_codes=_on(Outcome.OUTPUT_INCOMPLETE))
     def handle_incomplete(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Results that cannot be read: again, from its potential if that can be read."""
-        if not (_findings(node).leads_on and self._iterates(node)):
+        if not (findings(node).leads_on and self._iterates(node)):
             return self._repeat(node)
         if not self._may_try('incomplete', self._cures.repeats):
             return self._give_up(node)
@@ -235,11 +192,11 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
     def _inspect_broken(self, node: orm.CalcJobNode) -> ExitCode | None:
         """A calculation that excepted is done once more; one that was killed is not."""
         if node.is_killed:
-            return self.exit_codes.ERROR_SUB_PROCESS_KILLED.format(found=f'{_name(node)} was killed.')
+            return self.exit_codes.ERROR_SUB_PROCESS_KILLED.format(found=f'{name(node)} was killed.')
         words = (node.exception or 'no reason given').strip().splitlines()[-1]
-        self.report(f'{_name(node)} excepted: {words}')
+        self.report(f'{name(node)} excepted: {words}')
         if not self._may_try('excepted', self._cures.repeats):
-            found = f'{_name(node)} excepted: {words} (see verdi process report {node.pk})'
+            found = f'{name(node)} excepted: {words} (see verdi process report {node.pk})'
             return self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED.format(found=found)
         if self.ctx.iteration >= self.inputs.max_iterations.value:
             return self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED
@@ -253,104 +210,3 @@ class KkrimpBaseWorkChain(BaseRestartWorkChain):
             'SCFSTEPS.'
         )
         return self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.format(found=found)
-
-    def _go_on(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """On from its potential, unless the errors since the last change of the mixing say otherwise."""
-        self.ctx.errors = [*self.ctx.errors, *_findings(node).errors]
-        if is_diverging(np.array(self.ctx.errors)):
-            return self._calm_down(node)
-        if is_stagnating(np.array(self.ctx.errors)):
-            return self._change_mixing(node)
-        self._keep(node)
-        return self._start_from(node)
-
-    def _change_mixing(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """On from its potential with another mixing; back if it is not physical."""
-        if not _findings(node).physical:
-            return self._calm_down(node)
-        self._keep(node)
-        if not self._may_try('stagnating', self._cures.stagnating):
-            return self._give_up(node, Outcome.STAGNATING)
-        self._mix(self._cures.other_mixing)
-        return self._start_from(node)
-
-    def _calm_down(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Back to a sane potential with calmer mixing, unless it was not the mixing."""
-        given = all(port in node.inputs and node.inputs[port] == start for port, start in self.ctx.start.items())
-        mixed = self._iterates(node) and not (given and _findings(node).iterations == 0)
-        if not mixed or not self._may_try('diverging', self._cures.diverging):
-            return self._give_up(node, Outcome.DIVERGING)
-        return self._go_back()
-
-    def _go_back(self) -> ProcessHandlerReport:
-        """With calmer mixing to the last sane potential; to the start if there is none, or if that was tried before."""
-        self._mix(self._cures.calmer)
-        refuge, self.ctx.refuge = self.ctx.refuge, None
-        return self._restart(self.ctx.start, self.ctx.settings) if refuge is None else self._start_from(refuge)
-
-    def _mix(self, change: Callable[[Settings], dict[str, Any]]) -> None:
-        self.ctx.settings = change(self.ctx.settings)
-        self.ctx.errors = []
-
-    def _start_from(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        before = {**self.ctx.settings, **node.inputs.parameters.get_dict()}
-        settings = {
-            **self.ctx.settings,
-            **remaining_field(before, _findings(node).iterations),
-            **remaining_simple_steps(self.ctx.settings, len(self.ctx.errors)),
-        }
-        return self._restart({'parent_calc_folder': node.outputs.remote_folder}, settings)
-
-    def _restart(self, start: Mapping[str, orm.Data], settings: Mapping[str, Any]) -> ProcessHandlerReport:
-        for port in START_PORTS:
-            self.ctx.inputs.pop(port, None)
-        self.ctx.inputs.update(start, parameters=orm.Dict(settings))
-        (node,) = start.values()
-        self.report(f'the next calculation starts from {node} with {mixing_words(settings)}')
-        return ProcessHandlerReport(do_break=True)
-
-    def _repeat(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """The same calculation once more."""
-        if not self._may_try('repeats', self._cures.repeats):
-            return self._give_up(node)
-        self.ctx.inputs.metadata.disable_cache = True
-        return ProcessHandlerReport(do_break=True)
-
-    def _give_up(self, node: orm.CalcJobNode, instead: Outcome | None = None) -> ProcessHandlerReport:
-        """End with its exit status; with another one where it alone does not tell."""
-        status = int(node.exit_status or 0)
-        if instead is not None and status not in _TELLING:
-            status = int(instead)
-        exit_code = self.exit_codes(ENDINGS[status].label).format(found=self._said(node))
-        return ProcessHandlerReport(do_break=True, exit_code=exit_code)
-
-    def _keep(self, node: orm.CalcJobNode) -> None:
-        if _findings(node).sane:
-            self.ctx.sane = self.ctx.refuge = node
-
-    def _may_try(self, cure: str, times: int) -> bool:
-        """Whether a cure may be tried once more; counts the attempt."""
-        tried = self.ctx.tried.get(cure, 0)
-        self.ctx.tried[cure] = tried + 1
-        return tried < times
-
-    def _iterates(self, node: orm.CalcJobNode) -> bool:
-        """Whether the iterations of a calculation lead to another potential."""
-        return changes_potential(self.ctx.settings) and not _findings(node).density_of_states
-
-    def _said(self, node: orm.CalcJobNode) -> str:
-        settings = {**self.ctx.settings, **node.inputs.parameters.get_dict()}
-        return f'{_name(node)}, number {self.ctx.iteration}, with {mixing_words(settings)}: {node.exit_message}'
-
-    @property
-    def _cures(self) -> Cures:
-        return Cures.from_values(default_cures(), self.inputs.cures.get_dict())
-
-
-def _findings(node: orm.CalcJobNode) -> Findings:
-    results = node.outputs.output_parameters.get_dict() if 'output_parameters' in node.outputs else {}
-    return Findings.from_results(results)
-
-
-def _name(node: orm.CalcJobNode) -> str:
-    return f'{node.process_label}<{node.pk}>'

@@ -58,8 +58,9 @@ ENDINGS: Final[dict[int, Ending]] = {
     OUT_OF_WALLTIME: Ending(
         420,
         'ERROR_OUT_OF_WALLTIME',
-        'Raise metadata.options.max_wallclock_seconds, or use more processes or threads; not even one iteration fits, '
-        'so that there is nothing to go on from.',
+        'There is nothing to go on from: not one iteration was completed, or its potential was not written, or it is a '
+        'calculation that does not iterate. Raise metadata.options.max_wallclock_seconds, or use more processes or '
+        'threads.',
     ),
     OUT_OF_MEMORY: Ending(
         421,

@@ -18,14 +18,16 @@ class Findings:
 
     :param errors: error of each complete iteration [Ry], the larger one of charge and spin; NaN where it was.
     :param potential_usable: whether ``out_potential`` is whole and finite.
-    :param physical: whether charges, moments and core states were checked and found possible.
+    :param checked: whether charges, moments and core states were compared with what is possible.
+    :param unphysical: whether one of them is not possible.
     :param led_astray: whether the error grew, NaN came up or a core state was lost.
     :param density_of_states: whether its contour is one for densities of states.
     """
 
     errors: tuple[float, ...] = ()
     potential_usable: bool = False
-    physical: bool = False
+    checked: bool = False
+    unphysical: bool = False
     led_astray: bool = False
     density_of_states: bool = False
 
@@ -36,7 +38,8 @@ class Findings:
         return cls(
             errors=_errors(results.get('convergence_group', {})),
             potential_usable=own.get('potential_usable', False),
-            physical=own.get('sanity_checked', False) and not own.get('problems'),
+            checked=own.get('sanity_checked', False),
+            unphysical=bool(own.get('problems')),
             led_astray=own.get('diverging', False) or own.get('outcome') in _LED_ASTRAY,
             density_of_states=results.get('convergence_group', {}).get('doscalc', False),
         )
@@ -54,7 +57,7 @@ class Findings:
     @property
     def sane(self) -> bool:
         """Whether its potential is one to come back to."""
-        return self.leads_on and self.physical and not self.led_astray
+        return self.leads_on and self.checked and not (self.unphysical or self.led_astray)
 
 
 def _errors(convergence: Mapping[str, Any]) -> tuple[float, ...]:
