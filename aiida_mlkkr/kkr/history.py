@@ -169,15 +169,15 @@ def is_stagnating(error: Floats) -> bool:
 def read_history(log: str, stdout: str = '', timing: str = '') -> ScfHistory:
     """The last run recorded in KKRimp's log (text of ``out_log.000.txt``) and standard output (of ``out_kkrimp``).
 
-    The log is preferred; from the standard output come the message on convergence, and the iterations if it holds
-    more complete ones than the log. The timings (``out_timing.000.txt``) tell whether the run came to its end, as do
-    the last lines of both other files. Lines that cannot be understood are passed over: any text has a history, in the
-    worst case an empty one.
+    The log is preferred; from the standard output come the message on convergence, and the iterations that the log does
+    not hold: it may be cut, or shortened to the last iteration, as aiida-kkr 1.x did. The timings
+    (``out_timing.000.txt``) tell whether the run came to its end, as do the last lines of both other files. Lines that
+    cannot be understood are passed over: any text has a history, in the worst case an empty one.
     """
     runs = _read_runs(log)
     terminal = _read_runs(stdout)[-1]
     run = runs[-1]
-    records = run.records if len(run.records) >= len(terminal.records) else terminal.records
+    records = _joined(run.records, terminal.records)
     settings = _settings(run)
     natom = settings.natom
     if natom is None or (records and not any(len(record.charge) == natom for record in records)):
@@ -268,6 +268,14 @@ class _Iteration:
     @property
     def natom(self) -> int:
         return max(len(self.charge), len(self.rms_charge_site))
+
+
+def _joined(log: list[_Iteration], terminal: list[_Iteration]) -> list[_Iteration]:
+    """The complete iterations of the log; if the standard output has more, those, as far as possible from the log."""
+    if len(log) >= len(terminal):
+        return log
+    in_log = {record.number: record for record in log}
+    return [in_log.get(record.number, record) for record in terminal]
 
 
 @dataclass

@@ -215,6 +215,8 @@ class ClusterResult:
         """
         if not history.niter:
             raise ValueError('the run has no complete iteration')
+        if not history.natom:
+            raise ValueError('charges of the last iteration are missing')
         if potential is not None and potential.natom != history.natom:
             raise ValueError(f'{potential.natom} sites in the potential, {history.natom} in the log')
         z = history.nuclear_charge

@@ -151,6 +151,22 @@ def test_truncated_log_is_completed_by_stdout(mn_pair):
     assert history.converged
 
 
+def test_log_shortened_to_the_last_iteration(mn_pair):
+    """As aiida-kkr 1.x did after parsing: the standard output has all errors, but had no charges then."""
+    log, stdout, timing = mn_pair
+    stdout = '\n'.join(line for line in stdout.splitlines() if 'charge' not in line) + '\n'
+    whole = read_history(*mn_pair)
+    header = log[: log.index('Iteration Number')]
+    short = header + '# ... [removed output except for last iteration] ...\n' + log[log.rindex('  Iteration Number') :]
+    history = read_history(short, stdout, timing)
+    assert history.rms_charge == pytest.approx(whole.rms_charge)
+    assert history.rms_spin == pytest.approx(whole.rms_spin)
+    assert history.charge[-1] == pytest.approx(whole.charge[-1])
+    assert history.l_charge[-1] == pytest.approx(whole.l_charge[-1])
+    assert history.core_charge[-1] == pytest.approx(whole.core_charge[-1])
+    assert (history.natom, history.complete, history.has_nan) == (2, True, False)
+
+
 def test_the_last_of_several_appended_runs_counts(mn_pair, archived_output):
     other = archived_output('mn_in_cu')
     log = other['out_log.000.txt'].decode() + mn_pair[0]

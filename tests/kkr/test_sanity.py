@@ -156,6 +156,14 @@ def test_the_false_convergence_is_rejected_for_its_physics(archived_output):
     }
 
 
+def test_a_run_without_charges_is_not_taken_for_sane(archived_output):
+    files = {name: content.decode() for name, content in archived_output('mn_in_cu').items()}
+    log = '\n'.join(line for line in files['out_log.000.txt'].splitlines() if 'average rms-error' in line) + '\n'
+    run = read_run({'out_log.000.txt': log})
+    assert run.history.niter
+    assert run.unchecked == 'charges of the last iteration are missing'
+
+
 def test_lost_d_shell_on_one_site(mn_in_cu):
     charge, l_charge = mn_in_cu.charge.copy(), mn_in_cu.l_charge.copy()
     charge[0] -= l_charge[0, :, 2].sum()
