@@ -20,8 +20,9 @@ FloatArray = NDArray[np.float64]
 
 
 def volume_weights(mesh: RadialMesh) -> FloatArray:
-    """Weights (n,) of the mesh points in an average over the volume; their sum is 1."""
+    """Weights (n,) of the mesh points in an average over the volume, by the trapezoidal rule; their sum is 1."""
     weights: FloatArray = mesh.r**2 * mesh.drdi
+    weights[-1] *= 0.5
     normalised: FloatArray = weights / weights.sum()
     return normalised
 

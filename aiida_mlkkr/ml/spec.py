@@ -75,7 +75,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise cls.error(f'the spec of the {cls.noun} is not valid: {_first(error)}') from error
+            raise cls.error(f'the spec of the {cls.noun} is not valid: {first_complaint(error)}') from error
 
     def check(self, arrays: Arrays) -> None:
         """Compare arrays with the spec.
@@ -127,13 +127,14 @@ class DatasetSpec(Spec):
     left_out: dict[str, str] = {}
 
 
-def describe(arrays: Arrays) -> dict[str, dict[str, Any]]:
+def describe(arrays: Arrays) -> dict[str, ArraySpec]:
     """Types and shapes of arrays, for the field ``arrays`` of a spec."""
-    return {name: {'dtype': array.dtype.name, 'shape': array.shape} for name, array in arrays.items()}
+    described = {name: {'dtype': array.dtype.name, 'shape': array.shape} for name, array in arrays.items()}
+    return {name: ArraySpec.model_validate(entry) for name, entry in described.items()}
 
 
-def _first(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one line."""
+def first_complaint(error: ValidationError) -> str:
+    """The first of pydantic's complaints in one line, for the user."""
     complaint = error.errors(include_url=False)[0]
     where = '.'.join(map(str, complaint['loc']))
     return f'{where}: {complaint["msg"]}' if where else str(complaint['msg'])

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from model_clusters import KIND, MESH, host, record, row
+
+from aiida_mlkkr.kkr.mesh import RadialMesh
+from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
+from aiida_mlkkr.ml.errors import DatasetError
+
+
+def test_arrays_and_back() -> None:
+    silver = host(47.0, alat=7.7)
+    dataset = ImpurityDataset(KIND, (*row().impurities, record({0: 25.0, 1: 24.0}, silver, {1: -1})))
+    arrays, description = dataset.to_arrays()
+    assert all(array.dtype.kind in 'fi' for array in arrays.values())
+    again = ImpurityDataset.from_arrays(arrays, description)
+    assert again.kind == dataset.kind
+    assert len(again.hosts) == 2
+    for one, other in zip(dataset.impurities, again.impurities, strict=True):
+        assert one.source == other.source
+        assert not one.host.difference(other.host)
+        for name in ('positions', 'layer', 'z', 'moments', 'charges', 'v', 'reference'):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_empty_dataset_and_back() -> None:
+    arrays, description = ImpurityDataset(KIND, ()).to_arrays()
+    assert ImpurityDataset.from_arrays(arrays, description).impurities == ()
+
+
+def test_elements_and_leaving_one_out() -> None:
+    dataset = ImpurityDataset(KIND, (record({0: 25.0}), record({0: 25.0, 3: 23.0}), record({0: 13.0})))
+    assert dataset.elements == ('Al', 'V', 'Mn')
+    assert dataset.without(25.0).elements == ('Al',)
+    assert dataset.without(29.0).elements == dataset.elements  # atoms of the host are no impurities
+
+
+def test_merge_takes_each_cluster_once() -> None:
+    one, other = row(without=(25,)), row(without=(24,))
+    assert merge([one, other]).elements == row().elements
+    assert len(merge([one, other]).impurities) == len(row().impurities)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'lmax': 3}, 'lmax is 2 in one and 3 in the other'),
+        ({'full_potential': True}, 'full_potential is False in one and True in the other'),
+        ({'relativity': 'spin-orbit'}, 'relativity is scalar-relativistic in one and spin-orbit in the other'),
+        ({'xc': 'GGA'}, 'xc is LDA-VWN in one'),
+        ({'constants': 'other'}, 'constants is jukkr in one'),
+    ],
+)
+def test_merge_refuses_another_kind(change: dict[str, object], message: str) -> None:
+    other = ImpurityDataset(dataclasses.replace(KIND, **change), row().impurities)  # type: ignore[arg-type]
+    with pytest.raises(DatasetError, match=message):
+        merge([row(), other])
+
+
+def test_merge_of_nothing() -> None:
+    with pytest.raises(DatasetError, match='the dataset is empty'):
+        merge([ImpurityDataset(KIND, ())])
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'z': np.array([47.0])}, 'atoms of the cell are Cu .* and Ag'),
+        ({'alat': 6.83}, 'lattice constants are 6.82000000 and 6.83000000 Bohr'),
+        ({'meshes': (RadialMesh(0.03, 4.4e-4, 349),)}, 'radial meshes are'),
+        ({'efermi': 0.61}, 'Fermi energies are 0.600000 and 0.610000 Ry'),
+        ({'v': (host().v[0] + 0.01,)}, 'the potentials differ by 0.01 Ry'),
+    ],
+)
+def test_hosts_that_differ(change: dict[str, object], message: str) -> None:
+    other = dataclasses.replace(host(), **change)  # type: ignore[arg-type]
+    assert not host().difference(host())
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(host().difference(other))
+
+
+def test_a_host_is_the_same_within_its_convergence() -> None:
+    assert not host().difference(dataclasses.replace(host(), v=(host().v[0] + 2e-5,)))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'z': np.full(12, 29.0)}, '12 nuclear charges, but entries of'),
+        ({'layer': np.full(13, 2)}, 'its host has no atom 2'),
+        ({'v': (np.zeros((2, 100)),) * 13}, 'site 1 has 100 points, its host 349'),
+        ({'v': (np.full((2, MESH.n), np.nan),) * 13}, 'site 1 is not finite'),
+    ],
+)
+def test_clusters_that_do_not_fit(change: dict[str, object], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        dataclasses.replace(record({0: 25.0}), **change)  # type: ignore[arg-type]
+
+
+def test_spins_have_to_fit_the_kind() -> None:
+    with pytest.raises(DatasetError, match=r'has \{2\} spins, the dataset 1'):
+        ImpurityDataset(dataclasses.replace(KIND, nspin=1), row().impurities)
+
+
+def test_damaged_arrays() -> None:
+    arrays, description = row().to_arrays()
+    with pytest.raises(DatasetError, match='do not fit together'):
+        ImpurityDataset.from_arrays({**arrays, 'host_mesh': arrays['host_mesh'][:0]}, description)
+    with pytest.raises(DatasetError, match='do not fit together'):
+        ImpurityDataset.from_arrays({name: array for name, array in arrays.items() if name != 'potential'}, description)
