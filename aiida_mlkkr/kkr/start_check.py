@@ -16,8 +16,8 @@ MAGNETIC: Final = 1e-6
 """Difference (Ry) of the two spins above which a potential is magnetic; KKRimp's files hold eleven decimals."""
 
 
-def start_fault(potential: ImpurityPotential, z: Sequence[float] | NDArray[np.float64], nspin: int) -> str:
-    """What keeps a potential from being the start of a cluster; '' if nothing does.
+def shape_fault(potential: ImpurityPotential, z: Sequence[float] | NDArray[np.float64], nspin: int) -> str:
+    """In what a potential does not fit a cluster; '' if it does.
 
     :param z: (natom,) nuclear charges of the cluster's sites, the impurities in place.
     :param nspin: number of spins of the calculation.
@@ -29,12 +29,18 @@ def start_fault(potential: ImpurityPotential, z: Sequence[float] | NDArray[np.fl
     for number, (site, charge) in enumerate(zip(potential.sites, z, strict=True), start=1):
         if abs(site[0].z - charge) > 1e-4:
             return f'its site {number} is {symbol(site[0].z)}, that of the cluster {symbol(charge)}'
+    return ''
+
+
+def sanity_fault(potential: ImpurityPotential) -> str:
+    """What is impossible about a potential; '' if it may lead to a solution."""
+    for number, site in enumerate(potential.sites, start=1):
         for atom in site:
             height = edge(atom) - atom.efermi
             if not -EDGE_BELOW_FERMI <= height <= EDGE_ABOVE_FERMI:
                 return (
-                    f'at the boundary of its site {number} it lies {height:+.3g} Ry from the Fermi energy, '
-                    'where no valence electrons are bound'
+                    f'at the boundary of its site {number} it lies {height:+.3g} Ry from the Fermi energy, where the '
+                    'bottom of the valence electrons cannot be'
                 )
     return ''
 

@@ -43,7 +43,9 @@ class Schedule:
                 raise ValueError(f'stage {number} of the schedule sets HFIELD: give initial_field instead')
         strength, iterations = values['initial_field']
         if strength < 0 or iterations < 0 or iterations != int(iterations):
-            raise ValueError(f'initial_field is a strength (Ry) and a number of iterations, not {[strength, iterations]}')
+            raise ValueError(
+                f'initial_field is a strength (Ry) and a number of iterations, not {[strength, iterations]}'
+            )
         return cls(values['name'], tuple(map(dict, stages)), (float(strength), int(iterations)))
 
     @property

@@ -1,0 +1,201 @@
+"""What is refused before anything is submitted: each function returns a message, or None if there is nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import PurePath
+from typing import Any, Final
+
+from aiida import orm
+from masci_tools.io.kkr_params import kkrparams
+
+from aiida_mlkkr.kkr.cluster import ImpurityCluster
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.potential import read_potential
+from aiida_mlkkr.kkr.start_check import shape_fault
+from aiida_mlkkr.solver.config import check_settings
+from aiida_mlkkr.solver.errors import UnsupportedSettingError
+from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
+from aiida_mlkkr.workflows.imp_scf.starts import STARTS, charges
+from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation
+
+Inputs = Mapping[str, Any]
+
+EMBEDDED_SOLVER: Final = 'mlkkr-kkrimp'
+_FROM_HOST: Final = {'NSPIN': 'NSPIN', 'KVREL': 'KVREL', 'INS': 'INS', 'XC': 'KEXCOR'}
+_BEYOND_EMBEDDED: Final = {
+    'settings_LDAU': 'LDA+U',
+    'rimpshift': 'displaced impurities (rimpshift)',
+    'initial_noco_angles': 'non-collinear moments (initial_noco_angles)',
+}
+_PLUGINS: Final = {'code': 'kkr.kkrimp', 'kkr': 'kkr.kkr', 'voronoi': 'kkr.voro'}
+
+
+def is_embedded(code: orm.AbstractCode) -> bool:
+    """Whether a code is the embedded solver: by the name of its executable."""
+    return PurePath(str(getattr(code, 'filepath_executable', ''))).name == EMBEDDED_SOLVER
+
+
+def own_settings(inputs: Inputs) -> dict[str, Any]:
+    """The user's own settings of KKRimp."""
+    given = inputs['scf']['kkrimp'].get('parameters')
+    return {} if given is None else {key: value for key, value in given.get_dict().items() if value is not None}
+
+
+def host_parameters(inputs: Inputs) -> dict[str, Any]:
+    """The parameters of KKRhost in the write-out, the one given or the one to come.
+
+    :raises ValueError: the remote folder given is not one of KKRhost.
+    """
+    if 'host_greenfunction' in inputs:
+        return kkr_calculation(inputs['host_greenfunction']).inputs.parameters.get_dict()
+    contour = inputs['params_kkr_overwrite'].get_dict() if 'params_kkr_overwrite' in inputs else {}
+    return {**kkr_calculation(inputs['host']).inputs.parameters.get_dict(), **contour}
+
+
+def spins(inputs: Inputs) -> int:
+    """Number of spins of the calculation: the user's, or that of the host."""
+    return int(own_settings(inputs).get('NSPIN') or host_parameters(inputs).get('NSPIN') or 1)
+
+
+def validate_inputs(inputs: Inputs, _: object) -> str | None:
+    """The first message of all checks; those whose inputs a chain around this one gives later are left out."""
+    if 'code' not in inputs or 'impurity_info' not in inputs:
+        return None
+    for check in _CHECKS:
+        message = check(inputs)
+        if message:
+            return message
+    return None
+
+
+def validate_schedule(schedule: orm.Dict, _: object) -> str | None:
+    """Message on a schedule that is not one."""
+    try:
+        keys = Schedule.from_values(schedule.get_dict()).keys
+    except (ValueError, TypeError) as error:
+        return f'schedule: {error}'
+    return _unknown_keys(keys)
+
+
+def validate_starts(starts: orm.List, _: object) -> str | None:
+    """Message on starts that do not exist."""
+    unknown = [name for name in starts if name not in STARTS]
+    if unknown or not len(starts):
+        return f'starts: there is no start {", ".join(unknown) or "at all"}; there are {", ".join(STARTS)}'
+    return None
+
+
+def _check_codes(inputs: Inputs) -> str | None:
+    for port, plugin in _PLUGINS.items():
+        if port in inputs and inputs[port].default_calc_job_plugin != plugin:
+            return (
+                f'{port}: a code for {plugin} is needed, {inputs[port]} is for {inputs[port].default_calc_job_plugin}'
+            )
+    return None
+
+
+def _check_host(inputs: Inputs) -> str | None:
+    """One host, and impurities that fit into its write-out."""
+    given = [port for port in ('host_greenfunction', 'host') if port in inputs]
+    if len(given) != 1:
+        return (
+            'give either host_greenfunction (the remote folder of a write-out) or host (that of a converged host '
+            f'calculation) and kkr, not {"both" if given else "none of them"}'
+        )
+    try:
+        calculation = kkr_calculation(inputs[given[0]])
+        if given == ['host_greenfunction']:
+            cluster_in_host(calculation, inputs['impurity_info'].get_dict())
+        elif 'kkr' not in inputs:
+            return "kkr is missing: the code that writes out the host's Green function"
+    except ValueError as error:
+        return f'{given[0]}: {error}'
+    return None
+
+
+def _check_moments(inputs: Inputs) -> str | None:
+    if 'magnetic_moments' not in inputs:
+        return None
+    moments, impurities = inputs['magnetic_moments'].get_list(), len(charges(inputs['impurity_info']))
+    if len(moments) != impurities:
+        return f'magnetic_moments: {len(moments)} moments for {impurities} impurities (Zimp of impurity_info)'
+    if any(moments) and spins(inputs) == 1:
+        return 'magnetic_moments: moments need two spins, but NSPIN is 1'
+    return None
+
+
+def _check_starts(inputs: Inputs) -> str | None:
+    """Starts that are asked for are given, and the other way round."""
+    starts = inputs['starts'].get_list()
+    unused = [maker.port for name, maker in STARTS.items() if maker.port in inputs and name not in starts]
+    if unused:
+        return f'{unused[0]} is given, but starts does not name it: {", ".join(starts)}'
+    if not any(not STARTS[name].port or STARTS[name].port in inputs for name in starts):
+        return f'none of the starts {", ".join(starts)} is given'
+    return None
+
+
+def _check_startpot(inputs: Inputs) -> str | None:
+    """A potential file of another cluster; whether it is sane is seen later."""
+    if 'startpot' not in inputs or 'host_greenfunction' not in inputs:
+        return None
+    cluster = _cluster(inputs)
+    try:
+        potential = read_potential(StringIO(inputs['startpot'].get_content('r')))
+    except ValueError:
+        return None
+    fault = shape_fault(potential, cluster.z, spins(inputs))
+    return f'startpot does not fit the cluster: {fault}' if fault else None
+
+
+def _check_settings(inputs: Inputs) -> str | None:
+    own = own_settings(inputs)
+    unknown = _unknown_keys(own)
+    if unknown:
+        return f'scf.kkrimp.parameters: {unknown}'
+    both = sorted(own.keys() & Schedule.from_values(inputs['schedule'].get_dict()).keys)
+    if both:
+        return f'scf.kkrimp.parameters: {", ".join(both)} belong to the schedule: change them there (input schedule)'
+    return None
+
+
+def _check_embedded(inputs: Inputs) -> str | None:
+    """Settings that the embedded solver does not cover, the host's among them."""
+    if not is_embedded(inputs['code']):
+        return None
+    for port, meaning in _BEYOND_EMBEDDED.items():
+        if port in inputs['scf']['kkrimp']:
+            return f"the embedded solver does not cover {meaning}: run this with JuKKR's KKRimp"
+    host = host_parameters(inputs)
+    settings = {key: host[name] for key, name in _FROM_HOST.items() if host.get(name) is not None}
+    if host.get('<USE_CHEBYCHEV_SOLVER>') or 'NEWSOSOL' in (host.get('RUNOPT') or []):
+        settings |= {'SPINORBIT': 1}
+    schedule = Schedule.from_values(inputs['schedule'].get_dict())
+    try:
+        for stage in range(len(schedule.stages)):
+            check_settings({**settings, **schedule.settings(stage, schedule.initial_field), **own_settings(inputs)})
+    except (UnsupportedSettingError, KkrFileError) as error:
+        return str(error)
+    return None
+
+
+def _cluster(inputs: Inputs) -> ImpurityCluster:
+    return cluster_in_host(kkr_calculation(inputs['host_greenfunction']), inputs['impurity_info'].get_dict())
+
+
+def _unknown_keys(keys: Any) -> str | None:
+    unknown = sorted(set(keys) - set(kkrparams(params_type='kkrimp').values))
+    return f'aiida-kkr knows no setting {", ".join(unknown)} of KKRimp' if unknown else None
+
+
+_CHECKS: Final[tuple[Callable[[Inputs], str | None], ...]] = (
+    _check_codes,
+    _check_host,
+    _check_moments,
+    _check_starts,
+    _check_startpot,
+    _check_settings,
+    _check_embedded,
+)
