@@ -16,6 +16,7 @@ from aiida_mlkkr.solver.atom import (
     configuration,
     converge_atom,
     metallic_configuration,
+    smooth_configuration,
     solve_atom,
 )
 from aiida_mlkkr.solver.xc import VWN, lsda
@@ -139,6 +140,17 @@ def test_configurations_in_a_metal() -> None:
         assert metallic_configuration(z) == configuration(z)
     for z in range(1, HEAVIEST + 1):
         assert sum(electrons for _, _, electrons in metallic_configuration(z)) == pytest.approx(z)
+
+
+@pytest.mark.parametrize('row', [range(21, 29), range(39, 47), range(72, 79)])
+def test_smooth_configurations_fill_the_d_shell_one_by_one(row: range) -> None:
+    filled = [{(n, angular): electrons for n, angular, electrons in smooth_configuration(z)} for z in row]
+    d = [max(shell for shell in one if shell[1] == 2) for one in filled]
+    np.testing.assert_allclose(np.diff([one[shell] for one, shell in zip(filled, d, strict=True)]), 1.0)
+    for z, one in zip(row, filled, strict=True):
+        assert sum(one.values()) == pytest.approx(z)
+    for z in (13, 29, 30, 33, 64):
+        assert smooth_configuration(z) == metallic_configuration(z)
 
 
 @pytest.mark.parametrize('z', [0, 93, -3, 25.5, math.nan])

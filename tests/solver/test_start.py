@@ -13,7 +13,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_p
 from aiida_mlkkr.solver.atom import AtomError
 from aiida_mlkkr.solver.core import simpson, solve_core
 from aiida_mlkkr.solver.errors import InconsistentInputError
-from aiida_mlkkr.solver.start import standard_start
+from aiida_mlkkr.solver.start import cluster_potential, reference_potential, standard_start
 
 DATA = Path(__file__).parents[1] / 'data'
 CONTOUR_BOTTOM = -0.5
@@ -193,3 +193,39 @@ def test_hosts_that_do_not_fit(copper: ImpurityPotential) -> None:
 def test_no_such_element(copper: ImpurityPotential, z: float) -> None:
     with pytest.raises(AtomError, match='whole number from 1'):
         start(copper, z)
+
+
+def test_what_is_left_of_the_reference_is_smooth_along_the_transition_metals(copper: ImpurityPotential) -> None:
+    """Third differences along a row vanish for what is quadratic; those of the standard start jump at its two steps."""
+    mesh = copper.sites[0][0].mesh
+    reference = np.array([reference_potential([z], copper)[0] for z in range(22, 29)])
+    standard = np.array([start(copper, z).sites[0][0].v for z in range(22, 29)])
+    smooth, stepped = (
+        np.array([rms(row, mesh) for row in np.diff(values, 3, axis=0)]) for values in (reference, standard)
+    )
+    assert smooth.max() < 0.2 * stepped.max()
+
+
+def test_the_reference_of_a_host_atom_is_the_host(copper: ImpurityPotential) -> None:
+    (v,) = reference_potential([CU], copper)
+    np.testing.assert_array_equal(v, 0.5 * (copper.sites[0][0].v + copper.sites[0][-1].v))
+
+
+def test_a_start_from_its_own_radial_potentials(copper: ImpurityPotential) -> None:
+    whole = start(copper, 25, moment=3.0)
+    v = [np.array([block.v for block in site]) for site in whole.sites]
+    same = cluster_potential([25], [2], copper, CONTOUR_BOTTOM, v)
+    for block, expected in zip(same.sites[0], whole.sites[0], strict=True):
+        assert block.title[:28] == expected.title[:28]
+        assert (block.z, block.mesh) == (25, expected.mesh)
+        np.testing.assert_array_equal(block.v, expected.v)
+        assert [state.l for state in block.core] == [state.l for state in expected.core]
+        # the splitting moves levels of the mean potential to second order only
+        np.testing.assert_allclose(
+            [state.energy for state in block.core], [state.energy for state in expected.core], atol=0.02
+        )
+
+
+def test_host_atoms_of_a_cluster_keep_their_core(copper: ImpurityPotential) -> None:
+    v = [np.array([block.v for block in copper.sites[0]])]
+    assert cluster_potential([CU], [2], copper, CONTOUR_BOTTOM, v).sites[0][0].core == copper.sites[0][0].core
