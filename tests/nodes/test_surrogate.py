@@ -62,7 +62,7 @@ def test_the_database_finds_models_by_their_spec():
     for condition in (fields.elements.contains(['Os']), fields.hosts.contains(['Pt'])):
         query = orm.QueryBuilder().append(SurrogateData, filters=condition & (fields.task == 'impurity_potential'))
         assert query.all(flat=True) == [unusual]
-    assert not orm.QueryBuilder().append(SurrogateData, filters=fields.task == 'exchange').count()
+    assert not orm.QueryBuilder().append(SurrogateData, filters=fields.task == 'to be or not').count()
 
 
 def test_equal_models_have_equal_hashes():

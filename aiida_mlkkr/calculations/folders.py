@@ -1,0 +1,39 @@
+"""Retrieved folders unwrapped: what the write-out of a host's Green function and a finished run hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiida import orm
+
+from aiida_mlkkr.calculations.records import NEEDED, USEFUL, Writeout, read_writeout
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.run import KkrimpRun, read_run
+from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
+
+
+def writeout_of(folder: orm.FolderData) -> Writeout:
+    """The host and the sites of a write-out, whether or not its Green function was retrieved.
+
+    :raises KkrFileError: if a file is missing, damaged or does not belong to the others.
+    """
+    with TemporaryDirectory() as directory:
+        for name in {*NEEDED, *USEFUL}.intersection(folder.base.repository.list_object_names()):
+            Path(directory, name).write_bytes(folder.base.repository.get_object_content(name, mode='rb'))
+        try:
+            return read_writeout(Path(directory))
+        except KkrFileError as error:
+            raise KkrFileError(str(error).replace(f'{directory}/', '')) from error
+
+
+def run_of(retrieved: orm.FolderData, host_writeout: orm.FolderData) -> KkrimpRun:
+    """A finished run, with its result checked against the host's charges where these were retrieved."""
+    texts = retrieved_texts(retrieved)
+    name = 'kkrflex_intercell_cmoms'
+    host = None
+    if name in host_writeout.base.repository.list_object_names():
+        host = host_reference(
+            texts.get('kkrflex_atominfo', ''), host_writeout.base.repository.get_object_content(name, mode='r')
+        )
+    return read_run(texts, host)

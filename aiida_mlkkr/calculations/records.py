@@ -1,0 +1,251 @@
+"""Files of finished runs as records that models learn from, and predictions of models as files for KKRimp.
+
+Here the files of the host's write-out, the embedded solver's free atoms and the models meet; AiiDA is not imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
+from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
+from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.run import KkrimpRun
+from aiida_mlkkr.kkr.start_check import shape_fault
+from aiida_mlkkr.ml.dataset import Host, ImpurityRecord, PotentialKind
+from aiida_mlkkr.ml.emulator import PotentialEmulator, Prediction
+from aiida_mlkkr.ml.errors import DatasetError
+from aiida_mlkkr.solver.start import host_of_cluster, reference_potential, standard_start, start_core_states
+
+NEEDED: Final = ('scoef', 'out_potential', 'inputcard')
+"""Files of the write-out that are needed; the retrieved folder has them even if the Green function stayed behind."""
+
+USEFUL: Final = ('kkrflex_atominfo', 'kkrflex_green')
+
+LARGEST_ERROR: Final = 1e-4
+"""Error of the potential in Ry up to which a run is converged well enough to learn from."""
+
+_SAME_ENERGY: Final = 1e-4
+_SAME_LENGTH: Final = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Writeout:
+    """A host's Green function as far as potentials are concerned.
+
+    :param cluster: the sites.
+    :param potential: of the host, one site for each atom of its cell.
+    :param lmax: (natom,) angular-momentum cutoffs of the sites.
+    :param contour_bottom: lowest energy of the contour in Ry.
+    :param spin_orbit: whether the host has spin-orbit coupling.
+    """
+
+    cluster: ImpurityCluster
+    potential: ImpurityPotential
+    lmax: NDArray[np.int64]
+    contour_bottom: float
+    spin_orbit: bool
+
+    @property
+    def host(self) -> Host:
+        """The host as models know it."""
+        first = [site[0] for site in self.potential.sites]
+        mean = tuple(np.mean([atom.v for atom in site], axis=0) for site in self.potential.sites)
+        return Host(
+            first[0].alat,
+            first[0].efermi,
+            np.array([atom.z for atom in first]),
+            tuple(atom.mesh for atom in first),
+            mean,
+        )
+
+    def with_impurities(self, info: Mapping[str, Any]) -> ImpurityCluster:
+        """The sites with the impurities of an ``impurity_info`` in place.
+
+        :raises ValueError: if they do not fit.
+        """
+        if info.get('Zimp') is None:
+            raise ValueError('impurity_info has no Zimp, the nuclear charge of the impurity')
+        if 'imp_cls' in sites_asked(info) and (mismatch := sites_mismatch(info, {}, self.cluster)):
+            raise ValueError(f'host and cluster do not match: {mismatch}')
+        return self.cluster.with_impurities(info['Zimp'], info.get('Rimp_rel', [[0.0, 0.0, 0.0]]))
+
+    def kind(self, settings: Mapping[str, Any], potential: ImpurityPotential | None = None) -> PotentialKind:
+        """The kind of potential that a run with the given settings of KKRimp makes.
+
+        :param settings: keys of ``config.cfg``; what is absent has KKRimp's default.
+        :param potential: its potential, where there is one.
+        """
+        spin_orbit = self.spin_orbit or bool(int(settings.get('SPINORBIT', 0)))
+        scalar = 'scalar-relativistic' if int(settings.get('KVREL', 1)) else 'non-relativistic'
+        full = bool(int(settings.get('INS', 0))) or self.potential.is_full_potential
+        xc = str(settings.get('XC', 'LDA'))
+        return PotentialKind(
+            full_potential=full if potential is None else potential.is_full_potential,
+            nspin=int(settings.get('NSPIN', 2)) if potential is None else potential.nspin,
+            lmax=int(self.lmax.max()),
+            relativity='spin-orbit' if spin_orbit else scalar,
+            xc='LDA-VWN' if xc == 'LDA' else xc,
+            constants='jukkr',
+        )
+
+
+def read_writeout(folder: Path) -> Writeout:
+    """Read the retrieved files of a write-out: :data:`NEEDED`, and of :data:`USEFUL` those that are there.
+
+    :raises KkrFileError: if a file is missing, truncated, foreign or does not belong to the others.
+    """
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise KkrFileError(f'the retrieved folder of the host write-out lacks {", ".join(missing)}')
+    cluster = read_scoef(folder / 'scoef')
+    potential = read_potential(folder / 'out_potential')
+    if cluster.layer.max() > potential.natom:
+        raise KkrFileError(
+            f'scoef has sites of atom {cluster.layer.max()} of the cell, out_potential has {potential.natom} atoms'
+        )
+    inputcard = (folder / 'inputcard').read_text(encoding='ascii', errors='replace')
+    if (folder / 'kkrflex_atominfo').is_file():
+        lmax = read_atominfo(folder / 'kkrflex_atominfo').lmax
+    else:
+        lmax = np.full(cluster.natom, int(_number(inputcard, 'LMAX')))
+    if lmax.shape != (cluster.natom,):
+        raise KkrFileError(f'kkrflex_atominfo has {lmax.size} sites, scoef {cluster.natom}')
+    if (folder / 'kkrflex_green').is_file():
+        contour_bottom = read_green(folder / 'kkrflex_green').contour_bottom
+    else:
+        contour_bottom = _number(inputcard, 'EMIN')
+    spin_orbit = re.search(r'NEWSOSOL|<use_Chebychev_solver>\s*=\s*T', inputcard) is not None
+    return Writeout(cluster, potential, lmax, contour_bottom, spin_orbit)
+
+
+def record_of_run(
+    source: str, writeout: Writeout, info: Mapping[str, Any], run: KkrimpRun, potential: ImpurityPotential | None = None
+) -> tuple[PotentialKind, ImpurityRecord]:
+    """What a model learns from a finished run.
+
+    :param source: what identifies the run.
+    :param info: its ``impurity_info``.
+    :param potential: its potential if not the one in its files.
+    :raises DatasetError: if nothing is to be learnt from it; the message says why.
+    """
+    potential = potential or run.potential
+    if potential is None:
+        raise DatasetError(run.potential_fault)
+    try:
+        cluster = writeout.with_impurities(info)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    sites = host_of_cluster(writeout.potential, cluster.layer)
+    fault = (
+        _unusable(run, potential) or shape_fault(potential, cluster.z, potential.nspin) or _host_fault(potential, sites)
+    )
+    if fault:
+        raise DatasetError(fault)
+    try:
+        reference = reference_potential(cluster.z, sites)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    record = ImpurityRecord(
+        source=source,
+        host=writeout.host,
+        positions=cluster.positions,
+        layer=cluster.layer,
+        z=cluster.z,
+        v=tuple(np.array([atom.v for atom in site]) for site in potential.sites),
+        reference=reference,
+        moments=run.history.spin_moment[-1],
+        charges=run.history.charge[-1],
+    )
+    return writeout.kind(run.config, potential), record
+
+
+def predicted_potential(
+    emulator: PotentialEmulator,
+    writeout: Writeout,
+    info: Mapping[str, Any],
+    moments: Sequence[float] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[ImpurityPotential, Prediction]:
+    """Start potential of impurities.
+
+    :param info: ``impurity_info`` of the impurities.
+    :param moments: as :func:`~aiida_mlkkr.calculations.start.standard_start_potential` takes them; what the emulator
+        expects if None.
+    :param settings: of the KKRimp run to come, keys as in ``config.cfg``.
+    :return: the potential, and the prediction that it was made from.
+    :raises ModelError: if the emulator cannot tell.
+    :raises ValueError: if impurities and host do not fit.
+    """
+    cluster, host = writeout.with_impurities(info), writeout.host
+    sites = host_of_cluster(writeout.potential, cluster.layer)
+    prediction = emulator.predict(
+        writeout.kind(settings or {}),
+        host,
+        cluster.positions,
+        cluster.layer,
+        cluster.z,
+        reference_potential(cluster.z, sites),
+        None if moments is None else _moments_of_changed_sites(cluster, host, moments),
+    )
+    start = standard_start(cluster.z, writeout.lmax, sites, writeout.contour_bottom, nspin=2)
+    blocks = []
+    for site, (atoms, v) in enumerate(zip(start.sites, prediction.v, strict=True)):
+        core = atoms[0].core
+        if atoms[0].z != sites.sites[site][0].z and atoms[0].z:
+            lmax = int(writeout.lmax[site])
+            core = start_core_states(v.mean(axis=0), atoms[0].mesh, int(atoms[0].z), lmax, writeout.contour_bottom)
+        blocks.append(tuple(dataclasses.replace(atom, v=spin, core=core) for atom, spin in zip(atoms, v, strict=True)))
+    return ImpurityPotential(tuple(blocks)), prediction
+
+
+def _moments_of_changed_sites(cluster: ImpurityCluster, host: Host, moments: Sequence[float]) -> list[float]:
+    """Moments in the order of the impurities, as one for each site that has another element than the host."""
+    if len(moments) > len(cluster.impurity_sites):
+        raise ValueError(f'{len(moments)} start moments for {len(cluster.impurity_sites)} impurities')
+    given = dict(zip(cluster.impurity_sites, moments, strict=False))
+    changed = np.flatnonzero(cluster.z != host.z[cluster.layer - 1])
+    return [given.get(int(site), 0.0) for site in changed]
+
+
+def _unusable(run: KkrimpRun, potential: ImpurityPotential) -> str:
+    """Why nothing is to be learnt from a run, whatever its host; empty if there is no reason."""
+    if potential.is_full_potential:
+        return 'it is in full potential, models learn potentials of the atomic-sphere approximation'
+    if 'LDA+U' in run.config.get('RUNFLAG', ''):
+        return 'it was calculated with LDA+U, of which models know nothing'
+    if not run.history.niter:
+        return 'its log holds no iteration'
+    error = float(run.history.error[-1])
+    if not error <= LARGEST_ERROR:
+        return f'it is not converged, its error is {error:.1e} Ry'
+    if run.unchecked:
+        return f'it cannot be checked: {run.unchecked}'
+    return run.problems[0].finding if run.problems else ''
+
+
+def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
+    """In what a potential and the host's, site by site, do not belong together; empty if they do."""
+    for number, (site, host_site) in enumerate(zip(potential.sites, host.sites, strict=True), start=1):
+        mine, its = site[0], host_site[0]
+        if mine.mesh.n != its.mesh.n or not np.allclose(mine.mesh.r, its.mesh.r, rtol=0.0, atol=_SAME_LENGTH):
+            return f'the radial meshes of its site {number} and of the host differ: {mine.mesh} and {its.mesh}'
+        if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
+            return f'its Fermi energy is {mine.efermi:.6f} Ry, that of the host {its.efermi:.6f} Ry'
+    return ''
+
+
+def _number(inputcard: str, key: str) -> float:
+    match = re.search(rf'^\s*<?{key}>?\s*=\s*([-+.\dEeDd]+)', inputcard, re.MULTILINE)
+    if not match:
+        raise KkrFileError(f'the inputcard of the host write-out has no {key}')
+    return float(match[1].upper().replace('D', 'E'))
