@@ -38,12 +38,12 @@ def test_classifiers_follow_the_aiida_registry():
     assert sum(classifier.startswith('Development Status ::') for classifier in classifiers) == 1
 
 
-@pytest.mark.parametrize('room', ['kkr', 'solver', 'plot'])
+@pytest.mark.parametrize('room', ['kkr', 'solver', 'ml', 'plot', 'calculations.records'])
 def test_pure_rooms_import_no_aiida(room):
     code = f"""
 import importlib, pkgutil, sys
 package = importlib.import_module('aiida_mlkkr.{room}')
-for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):
+for module in pkgutil.walk_packages(getattr(package, '__path__', []), package.__name__ + '.'):
     importlib.import_module(module.name)
 print(*sorted(name for name in sys.modules if name.split('.')[0] in ('aiida', 'aiida_kkr', 'masci_tools')))
 """
