@@ -23,6 +23,9 @@ STAGNATION_GAIN: Final = 0.10
 At a slower pace two decades of the error take more than 1300 iterations.
 """
 
+SIMPLE_MIXING_WINDOW: Final = 10
+"""Iterations that show whether simple mixing works, the first as many set aside: an initial field acts in them."""
+
 DIVERGENCE_WINDOW: Final = 5
 """Iterations whose median error decides on divergence, so that a single excursion does not."""
 
@@ -164,6 +167,21 @@ def is_stagnating(error: Floats) -> bool:
     if not (np.isfinite(last).any() and np.isfinite(before).any()):
         return False
     return bool(np.nanmin(last) > (1.0 - STAGNATION_GAIN) * np.nanmin(before))
+
+
+def is_beyond_simple_mixing(error: Floats, mixfac: float) -> bool:
+    """Whether simple mixing does not reduce the errors (n,): the self-consistency overshoots, or does not move at all.
+
+    In m iterations a contraction reduces the error to (1 - ``mixfac``)ᵐ or below. The criterion is half of that
+    progress, missed both in the last ``SIMPLE_MIXING_WINDOW`` iterations and since the first one; it is not applied
+    before twice as many iterations are there.
+    """
+    if len(error) < 2 * SIMPLE_MIXING_WINDOW:
+        return False
+    return all(
+        error[-1] > 0.5 * (1.0 + (1.0 - mixfac) ** steps) * error[-1 - steps]
+        for steps in (SIMPLE_MIXING_WINDOW, len(error) - 1)
+    )
 
 
 def read_history(log: str, stdout: str = '', timing: str = '') -> ScfHistory:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_mlkkr.kkr.history import is_diverging, is_stagnating, read_history
+from aiida_mlkkr.kkr.history import is_beyond_simple_mixing, is_diverging, is_stagnating, read_history
 
 ERRORS = json.loads((Path(__file__).parents[1] / 'data' / 'archived_impurities.json').read_text())['errors']
 
@@ -111,6 +111,27 @@ def test_co_and_ga_in_cu_stagnate(name):
     error = np.array(ERRORS['failed'][name])
     assert is_stagnating(error)
     assert not is_diverging(error)
+
+
+@pytest.mark.parametrize('name', [name for name in ERRORS['converged'] if name.endswith(', 0')])
+def test_simple_mixing_of_runs_that_converge_makes_progress(name):
+    error = np.array(ERRORS['converged'][name])
+    # the first stage of each is simple mixing by 0.03
+    assert not any(is_beyond_simple_mixing(error[:end], 0.03) for end in range(1, len(error) + 1))
+
+
+@pytest.mark.parametrize('name', [name for name in ERRORS['failed'] if 'Z=27' in name])
+def test_simple_mixing_does_not_move_cobalt(name):
+    error = np.array(ERRORS['failed'][name])
+    assert is_beyond_simple_mixing(error, 0.03)
+    assert is_beyond_simple_mixing(error[:20], 0.03)
+    assert not is_beyond_simple_mixing(error[:19], 0.03), 'too early to tell'
+
+
+def test_slow_contraction_is_no_failure_of_simple_mixing():
+    assert not is_beyond_simple_mixing(0.99 ** np.arange(60), 0.01)
+    assert not is_beyond_simple_mixing(np.full(60, 1e-6) * 0.97 ** np.arange(60), 0.03)
+    assert is_beyond_simple_mixing(np.full(60, 0.1), 0.01)
 
 
 def test_ni_in_cu_diverges_before_it_converges_to_the_wrong_solution():

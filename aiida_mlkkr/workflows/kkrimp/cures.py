@@ -66,13 +66,13 @@ class Cures:
     def calmer(self, settings: Settings) -> dict[str, Any]:
         """Smaller steps, and simple mixing at first: after a divergence, or a false solution."""
         calm = {**settings, 'MIXFAC': self.mixing_factor * settings.get('MIXFAC', DEFAULT_MIXFAC)}
-        if _uses_history(settings):
+        if uses_history(settings):
             calm['NSIMPLEMIXFIRST'] = max(self.simple_steps, settings.get('NSIMPLEMIXFIRST', 0))
         return calm
 
     def other_mixing(self, settings: Settings) -> dict[str, Any]:
         """Anderson mixing instead of simple mixing; Anderson mixing with smaller steps: where nothing moves."""
-        if not _uses_history(settings):
+        if not uses_history(settings):
             itdbry = settings.get('ITDBRY', DEFAULT_ITDBRY)
             return {**settings, 'IMIX': ANDERSON, 'ITDBRY': itdbry, 'NSIMPLEMIXFIRST': 0}
         return {
@@ -83,14 +83,15 @@ class Cures:
         }
 
 
-def _uses_history(settings: Settings) -> bool:
+def uses_history(settings: Settings) -> bool:
+    """Whether the mixing is one that remembers earlier iterations, such as Anderson's; simple mixing does not."""
     return bool(settings.get('IMIX', DEFAULT_IMIX) >= FIRST_QUASI_NEWTON)
 
 
 def mixing_words(settings: Settings) -> str:
     """The mixing as it stands in ``config.cfg``."""
     keys = {'IMIX': DEFAULT_IMIX, 'MIXFAC': DEFAULT_MIXFAC}
-    if _uses_history(settings):
+    if uses_history(settings):
         keys['NSIMPLEMIXFIRST'] = 0
     return ', '.join(f'{key}= {settings.get(key, default):g}' for key, default in keys.items())
 

@@ -14,15 +14,17 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport
 from aiida_kkr.calculations import KkrimpCalculation
 
-from aiida_mlkkr.kkr.history import is_diverging, is_stagnating
+from aiida_mlkkr.kkr.history import is_beyond_simple_mixing, is_diverging, is_stagnating
 from aiida_mlkkr.kkr.outcome import Outcome
 from aiida_mlkkr.workflows.kkrimp.cures import (
+    DEFAULT_MIXFAC,
     Cures,
     Settings,
     changes_potential,
     mixing_words,
     remaining_field,
     remaining_simple_steps,
+    uses_history,
 )
 from aiida_mlkkr.workflows.kkrimp.endings import ENDINGS
 from aiida_mlkkr.workflows.kkrimp.findings import Findings
@@ -69,7 +71,10 @@ class RestartMoves(BaseRestartWorkChain):
         self.ctx.errors = [*self.ctx.errors, *findings(node).errors]
         if is_diverging(np.array(self.ctx.errors)):
             return self._calm_down(node)
-        if is_stagnating(np.array(self.ctx.errors)):
+        simple = not uses_history(self.ctx.settings) and is_beyond_simple_mixing(
+            np.array(self.ctx.errors), self.ctx.settings.get('MIXFAC', DEFAULT_MIXFAC)
+        )
+        if simple or is_stagnating(np.array(self.ctx.errors)):
             return self._change_mixing(node)
         self._keep(node)
         return self._start_from(node)
