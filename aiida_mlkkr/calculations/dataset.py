@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,6 @@ from aiida.engine import ExitCode, calcfunction
 from aiida_mlkkr.calculations.folders import run_of, writeout_of
 from aiida_mlkkr.calculations.records import Writeout, record_of_run
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
-from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord, PotentialKind
 
 PARTS = {'retrieved': orm.FolderData, 'impurity_info': orm.Dict, 'host_writeout': orm.FolderData}
@@ -59,15 +57,5 @@ def _record(parts: Mapping[str, Any], writeouts: dict[str, Writeout]) -> tuple[P
     folder = parts['host_writeout']
     if folder.uuid not in writeouts:
         writeouts[folder.uuid] = writeout_of(folder)
-    potential = None
-    if 'potential' in parts:
-        stream = io.StringIO(parts['potential'].get_content())
-        stream.name = parts['potential'].filename
-        potential = read_potential(stream)
-    return record_of_run(
-        parts['retrieved'].uuid,
-        writeouts[folder.uuid],
-        parts['impurity_info'].get_dict(),
-        run_of(parts['retrieved'], folder),
-        potential,
-    )
+    run = run_of(parts['retrieved'], folder, parts.get('potential'))
+    return record_of_run(parts['retrieved'].uuid, writeouts[folder.uuid], parts['impurity_info'].get_dict(), run)

@@ -9,7 +9,7 @@ from aiida import orm
 
 from aiida_mlkkr.calculations.records import NEEDED, USEFUL, Writeout, read_writeout
 from aiida_mlkkr.kkr.errors import KkrFileError
-from aiida_mlkkr.kkr.run import KkrimpRun, read_run
+from aiida_mlkkr.kkr.run import POTENTIAL, KkrimpRun, read_run
 from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
 
 
@@ -27,9 +27,16 @@ def writeout_of(folder: orm.FolderData) -> Writeout:
             raise KkrFileError(str(error).replace(f'{directory}/', '')) from error
 
 
-def run_of(retrieved: orm.FolderData, host_writeout: orm.FolderData) -> KkrimpRun:
-    """A finished run, with its result checked against the host's charges where these were retrieved."""
+def run_of(
+    retrieved: orm.FolderData, host_writeout: orm.FolderData, potential: orm.SinglefileData | None = None
+) -> KkrimpRun:
+    """A finished run, with its result checked against the host's charges where these were retrieved.
+
+    :param potential: its potential, where a workchain made a file of it; aiida-kkr 1.x then took it out of the folder.
+    """
     texts = retrieved_texts(retrieved)
+    if potential is not None:
+        texts[POTENTIAL] = potential.get_content(mode='r')
     name = 'kkrflex_intercell_cmoms'
     host = None
     if name in host_writeout.base.repository.list_object_names():

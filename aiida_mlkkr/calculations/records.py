@@ -18,6 +18,7 @@ from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
+from aiida_mlkkr.kkr.outcome import judge
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 from aiida_mlkkr.kkr.run import KkrimpRun
 from aiida_mlkkr.kkr.start_check import shape_fault
@@ -129,26 +130,23 @@ def read_writeout(folder: Path) -> Writeout:
 
 
 def record_of_run(
-    source: str, writeout: Writeout, info: Mapping[str, Any], run: KkrimpRun, potential: ImpurityPotential | None = None
+    source: str, writeout: Writeout, info: Mapping[str, Any], run: KkrimpRun
 ) -> tuple[PotentialKind, ImpurityRecord]:
     """What a model learns from a finished run.
 
     :param source: what identifies the run.
     :param info: its ``impurity_info``.
-    :param potential: its potential if not the one in its files.
     :raises DatasetError: if nothing is to be learnt from it; the message says why.
     """
-    potential = potential or run.potential
-    if potential is None:
-        raise DatasetError(run.potential_fault)
+    potential, fault = run.potential, unusable(run)
+    if potential is None or fault:
+        raise DatasetError(fault)
     try:
         cluster = writeout.with_impurities(info)
     except ValueError as error:
         raise DatasetError(str(error)) from error
     sites = host_of_cluster(writeout.potential, cluster.layer)
-    fault = (
-        _unusable(run, potential) or shape_fault(potential, cluster.z, potential.nspin) or _host_fault(potential, sites)
-    )
+    fault = shape_fault(potential, cluster.z, potential.nspin) or _host_fault(potential, sites)
     if fault:
         raise DatasetError(fault)
     try:
@@ -217,20 +215,29 @@ def _moments_of_changed_sites(cluster: ImpurityCluster, host: Host, moments: Seq
     return [given.get(int(site), 0.0) for site in changed]
 
 
-def _unusable(run: KkrimpRun, potential: ImpurityPotential) -> str:
-    """Why nothing is to be learnt from a run, whatever its host; empty if there is no reason."""
-    if potential.is_full_potential:
+def unusable(run: KkrimpRun) -> str:
+    """Why nothing is to be learnt from a run, whatever its host; empty if there is no reason.
+
+    Exit codes do not tell: aiida-kkr's workchains end with exit code 0 at an error of 0.03 Ry and at solutions that are
+    not physical, and one that failed may have left a converged potential. The last iteration decides.
+    """
+    history = run.history
+    if not history.niter or not history.complete:
+        return judge(run).message.partition('. ')[0]
+    if history.has_nan or not run.potential_finite:
+        return 'there are numbers in its results that are not finite (NaN)'
+    if run.potential is None:
+        return run.potential_fault
+    if run.potential.is_full_potential:
         return 'it is in full potential, models learn potentials of the atomic-sphere approximation'
     if 'LDA+U' in run.config.get('RUNFLAG', ''):
         return 'it was calculated with LDA+U, of which models know nothing'
-    if not run.history.niter:
-        return 'its log holds no iteration'
-    error = float(run.history.error[-1])
+    error = float(history.error[-1])
     if not error <= LARGEST_ERROR:
         return f'it is not converged, its error is {error:.1e} Ry'
     if run.unchecked:
         return f'it cannot be checked: {run.unchecked}'
-    return run.problems[0].finding if run.problems else ''
+    return f'it is not physical: {run.problems[0].finding}' if run.problems else ''
 
 
 def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
