@@ -185,7 +185,7 @@ class PotentialEmulator:
         :raises ModelError: if the model is of another kind, does not know the host or an element, or does not expect
             a moment of that size.
         """
-        number = self._check(kind, host, z, layer)
+        number = self.check(kind, host, z, layer)
         z_host = host.z[layer - 1]
         impurities = np.flatnonzero(z != z_host)
         signs = np.ones(len(impurities))
@@ -212,8 +212,11 @@ class PotentialEmulator:
         all_moments[impurities] = signs * np.abs(expected)
         return Prediction(tuple(v), np.sqrt(variance + spin_variance), all_moments)
 
-    def _check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> int:
-        """The number of the host, if the model can answer for it and the impurities."""
+    def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> int:
+        """The number of the host, if the model can answer for it and the impurities.
+
+        :raises ModelError: if the model is of another kind, or does not know the host or an element.
+        """
         if difference := self.kind.difference(kind):
             raise ModelError(
                 f'the model is of another kind than the potential asked for: {difference}. Train one on impurities of '

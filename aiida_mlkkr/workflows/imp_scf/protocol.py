@@ -8,7 +8,9 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
+from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.workflows.imp_scf.ports import PROTOCOL
 from aiida_mlkkr.workflows.imp_scf.schedule import schedule_values
 from aiida_mlkkr.workflows.imp_scf.validators import validate_inputs
 from aiida_mlkkr.workflows.imp_scf.writeout import AIIDA_KKR_OPTIONS, kkr_calculation
@@ -16,7 +18,6 @@ from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL as RESTARTS
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs, read_protocols
 
 Impurity = str | int | float
-PROTOCOL = 'imp_scf'
 
 
 class ProtocolMixin:
@@ -32,6 +33,7 @@ class ProtocolMixin:
         host: orm.RemoteData | None = None,
         kkr: orm.AbstractCode | None = None,
         voronoi: orm.AbstractCode | None = None,
+        emulator: SurrogateData | None = None,
         startpot: orm.SinglefileData | None = None,
         magnetic_moments: Sequence[float] | None = None,
         protocol: str | None = None,
@@ -47,6 +49,7 @@ class ProtocolMixin:
         :param host_greenfunction: remote folder of the write-out of the host's Green function.
         :param host: instead, remote folder of the converged host, with ``kkr``, the code that writes it out.
         :param voronoi: JuKKR's voronoi code, for its start.
+        :param emulator: a trained model, for the start that it predicts.
         :param startpot: a start potential.
         :param magnetic_moments: the moments asked for on the impurities, in Bohr magnetons.
         :param protocol: ``balanced``, ``precise`` or ``fast``.
@@ -71,6 +74,7 @@ class ProtocolMixin:
             'host': host,
             'kkr': kkr,
             'voronoi': voronoi,
+            'emulator': emulator,
             'startpot': startpot,
             'magnetic_moments': None if magnetic_moments is None else [float(moment) for moment in magnetic_moments],
         }

@@ -11,8 +11,10 @@ from aiida import orm
 from aiida.engine import ProcessBuilder
 from plumpy.utils import AttributesFrozendict
 
+from aiida_mlkkr.calculations.emulation import emulated_start_potential
 from aiida_mlkkr.calculations.start import standard_start_potential
 from aiida_mlkkr.solver.start import free_moment
+from aiida_mlkkr.workflows.imp_scf.settings import charges, physics
 from aiida_mlkkr.workflows.imp_scf.voronoi import join_potentials, voronoi_builder
 
 
@@ -46,9 +48,26 @@ class StartMaker:
     prepare: Callable[[AttributesFrozendict, orm.CalcJobNode], ProcessBuilder] | None = None
 
 
-def charges(impurity_info: orm.Dict) -> list[float]:
-    """Nuclear charges of the impurities."""
-    return np.atleast_1d(np.array(impurity_info['Zimp'], dtype=np.float64)).tolist()
+def _emulated(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, _process: orm.ProcessNode | None) -> Made:
+    """As the emulator predicts it, unless it expects too large an error."""
+    arguments = {'moments': inputs.magnetic_moments} if 'magnetic_moments' in inputs else {}
+    outputs, node = emulated_start_potential.run_get_node(
+        model=inputs.emulator,
+        host_writeout=writeout.outputs.retrieved,
+        impurity_info=inputs.impurity_info,
+        parameters=orm.Dict(physics(inputs)),
+        metadata={'call_link_label': 'emulated_start'},
+        **arguments,
+    )
+    if outputs is None:
+        raise ValueError(node.exit_message)
+    errors = outputs['prediction']['rms_error_per_site_Ry']
+    if max(errors) > inputs.max_predicted_error.value:
+        raise ValueError(
+            f'the emulator is uncertain: it expects an error of {max(errors):.3g} Ry on site '
+            f'{int(np.argmax(errors)) + 1}, more than max_predicted_error, {inputs.max_predicted_error.value:g} Ry'
+        )
+    return Made(outputs['potential'], state_known=True, prediction=outputs['prediction'])
 
 
 def _given(inputs: AttributesFrozendict, _writeout: orm.CalcJobNode, _process: orm.ProcessNode | None) -> Made:
@@ -82,6 +101,7 @@ def _voronoi(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, process: o
 
 
 STARTS: Final[dict[str, StartMaker]] = {
+    'emulator': StartMaker(_emulated, port='emulator'),
     'startpot': StartMaker(_given, port='startpot'),
     'standard': StartMaker(_standard),
     'voronoi': StartMaker(_voronoi, port='voronoi', prepare=voronoi_builder),

@@ -4,59 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import StringIO
-from pathlib import PurePath
 from typing import Any, Final
 
 from aiida import orm
 from masci_tools.io.kkr_params import kkrparams
 
+from aiida_mlkkr.calculations.folders import writeout_of
 from aiida_mlkkr.kkr.cluster import ImpurityCluster
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.start_check import shape_fault
+from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.solver.config import check_settings
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
 from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
-from aiida_mlkkr.workflows.imp_scf.starts import STARTS, charges
+from aiida_mlkkr.workflows.imp_scf.settings import charges, is_embedded, own_settings, physics, spins
+from aiida_mlkkr.workflows.imp_scf.starts import STARTS
 from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation
 
 Inputs = Mapping[str, Any]
 
-EMBEDDED_SOLVER: Final = 'mlkkr-kkrimp'
-_FROM_HOST: Final = {'NSPIN': 'NSPIN', 'KVREL': 'KVREL', 'INS': 'INS', 'XC': 'KEXCOR'}
 _BEYOND_EMBEDDED: Final = {
     'settings_LDAU': 'LDA+U',
     'rimpshift': 'displaced impurities (rimpshift)',
     'initial_noco_angles': 'non-collinear moments (initial_noco_angles)',
 }
 _PLUGINS: Final = {'code': 'kkr.kkrimp', 'kkr': 'kkr.kkr', 'voronoi': 'kkr.voro'}
-
-
-def is_embedded(code: orm.AbstractCode) -> bool:
-    """Whether a code is the embedded solver: by the name of its executable."""
-    return PurePath(str(getattr(code, 'filepath_executable', ''))).name == EMBEDDED_SOLVER
-
-
-def own_settings(inputs: Inputs) -> dict[str, Any]:
-    """The user's own settings of KKRimp."""
-    given = inputs['scf']['kkrimp'].get('parameters')
-    return {} if given is None else {key: value for key, value in given.get_dict().items() if value is not None}
-
-
-def host_parameters(inputs: Inputs) -> dict[str, Any]:
-    """The parameters of KKRhost in the write-out, the one given or the one to come.
-
-    :raises ValueError: the remote folder given is not one of KKRhost.
-    """
-    if 'host_greenfunction' in inputs:
-        return kkr_calculation(inputs['host_greenfunction']).inputs.parameters.get_dict()
-    contour = inputs['params_kkr_overwrite'].get_dict() if 'params_kkr_overwrite' in inputs else {}
-    return {**kkr_calculation(inputs['host']).inputs.parameters.get_dict(), **contour}
-
-
-def spins(inputs: Inputs) -> int:
-    """Number of spins of the calculation: the user's, or that of the host."""
-    return int(own_settings(inputs).get('NSPIN') or host_parameters(inputs).get('NSPIN') or 1)
 
 
 def validate_inputs(inputs: Inputs, _: object) -> str | None:
@@ -150,6 +123,21 @@ def _check_startpot(inputs: Inputs) -> str | None:
     return f'startpot does not fit the cluster: {fault}' if fault else None
 
 
+def _check_emulator(inputs: Inputs) -> str | None:
+    """A model of another kind or host, or an element that it cannot know."""
+    if 'emulator' not in inputs or 'host_greenfunction' not in inputs:
+        return None
+    model = inputs['emulator']
+    try:
+        emulator = PotentialEmulator.load(model.arrays, model.spec)
+        writeout = writeout_of(kkr_calculation(inputs['host_greenfunction']).outputs.retrieved)
+        cluster = writeout.with_impurities(inputs['impurity_info'].get_dict())
+        emulator.check(writeout.kind(physics(inputs)), writeout.host, cluster.z, cluster.layer)
+    except ValueError as error:
+        return f'emulator: {error}'
+    return None
+
+
 def _check_settings(inputs: Inputs) -> str | None:
     own = own_settings(inputs)
     unknown = _unknown_keys(own)
@@ -168,14 +156,10 @@ def _check_embedded(inputs: Inputs) -> str | None:
     for port, meaning in _BEYOND_EMBEDDED.items():
         if port in inputs['scf']['kkrimp']:
             return f"the embedded solver does not cover {meaning}: run this with JuKKR's KKRimp"
-    host = host_parameters(inputs)
-    settings = {key: host[name] for key, name in _FROM_HOST.items() if host.get(name) is not None}
-    if host.get('<USE_CHEBYCHEV_SOLVER>') or 'NEWSOSOL' in (host.get('RUNOPT') or []):
-        settings |= {'SPINORBIT': 1}
     schedule = Schedule.from_values(inputs['schedule'].get_dict())
     try:
         for stage in range(len(schedule.stages)):
-            check_settings({**settings, **schedule.settings(stage, schedule.initial_field), **own_settings(inputs)})
+            check_settings({**schedule.settings(stage, schedule.initial_field), **physics(inputs)})
     except (UnsupportedSettingError, KkrFileError) as error:
         return str(error)
     return None
@@ -196,6 +180,7 @@ _CHECKS: Final[tuple[Callable[[Inputs], str | None], ...]] = (
     _check_moments,
     _check_starts,
     _check_startpot,
+    _check_emulator,
     _check_settings,
     _check_embedded,
 )
