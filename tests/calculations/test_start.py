@@ -67,9 +67,24 @@ def test_more_moments_than_impurities(host_writeout):
     assert '2 start moments for 1 impurities' in node.exit_message
 
 
-def test_green_function_left_on_the_computer(aiida_profile):
+def test_green_function_left_on_the_computer(host_writeout):
+    """The bottom of the contour then comes from the input of the host calculation; it is that of the Green function."""
+    from aiida import orm
+
+    rest = orm.FolderData()
+    for name in host_writeout.base.repository.list_object_names():
+        if name not in ('kkrflex_green', 'kkrflex_tmat'):
+            content = host_writeout.base.repository.get_object_content(name, mode='rb')
+            rest.base.repository.put_object_from_bytes(content, name)
+    info = {'Zimp': [25, 26], 'Rimp_rel': [[0, 0, 0], [0.70710678, 0.70710678, 0.0]]}
+    potential, _ = _start(rest.store(), info)
+    expected, _ = _start(host_writeout, info)
+    assert potential.get_content() == expected.get_content()
+
+
+def test_no_write_out(aiida_profile):
     from aiida import orm
 
     _, node = _start(orm.FolderData().store(), {'Zimp': 25})
     assert node.exit_status == 210
-    assert 'retrieve_kkrflex' in node.exit_message
+    assert 'lacks scoef, out_potential, inputcard' in node.exit_message
