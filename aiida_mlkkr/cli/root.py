@@ -7,9 +7,11 @@ from aiida.cmdline.groups import VerdiCommandGroup
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.cli.demo import demo
+from aiida_mlkkr.cli.train import train
 
 # AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
-_SETTINGS = {'help_option_names': ['-h', '--help'], 'default_map': {'demo': {'verbosity': 'warning'}}}
+_QUIET = {'verbosity': 'warning'}
+_SETTINGS = {'help_option_names': ['-h', '--help'], 'default_map': {'demo': _QUIET, 'train': _QUIET}}
 
 
 @click.group('aiida-mlkkr', cls=VerdiCommandGroup, context_settings=_SETTINGS)
@@ -19,3 +21,4 @@ def aiida_mlkkr() -> None:
 
 
 aiida_mlkkr.add_command(demo)
+aiida_mlkkr.add_command(train)

@@ -1,0 +1,203 @@
+"""`aiida-mlkkr train`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from aiida.cmdline.params import options, types
+
+if TYPE_CHECKING:
+    from aiida.orm import Group, Node
+    from rich.console import Console
+
+    from aiida_mlkkr.data.surrogate import SurrogateData
+    from aiida_mlkkr.query import Dropped, FinishedImpurity
+
+_ROWS = 30
+_NODES_PER_ROW = 4
+
+
+@click.command('train')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.option(
+    '-G',
+    '--group',
+    'groups',
+    type=types.GroupParamType(),
+    multiple=True,
+    required=True,
+    help='Group with finished impurity calculations: label, pk or UUID; can be given several times.',
+)
+@click.option(
+    '-x',
+    '--exclude',
+    multiple=True,
+    metavar='WHAT',
+    help='Impurities to leave out: element symbols, pks or UUIDs, separated by commas; can be given several times.',
+)
+@click.option(
+    '--settings',
+    'settings_file',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='YAML file with settings of the training, such as radial_functions.',
+)
+@click.option(
+    '--shard-size',
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    help='Impurities of one dataset node.',
+)
+@click.option('-l', '--label', default='', help='Label of the model node.')
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='Write the model to this file, too, to pass it on (.safetensors).',
+)
+def train(
+    groups: tuple[Group, ...],
+    exclude: tuple[str, ...],
+    settings_file: Path | None,
+    shard_size: int,
+    label: str,
+    output: Path | None,
+) -> None:
+    """Train a potential emulator on the finished impurities of groups.
+
+    The groups may hold kkr_imp_wc, kkr_imp_sub_wc, KkrImpScfWorkChain, KkrimpCalculation, or workchains that call
+    these, of any version of aiida-kkr. What cannot be used is named with the reason. The datasets and the model are
+    nodes; datasets that exist already are used again.
+    """
+    from rich.console import Console
+
+    from aiida_mlkkr.query import QueryError
+
+    settings = _settings(settings_file)
+    items = [item.strip() for part in exclude for item in part.split(',') if item.strip()]
+    nodes = [node for group in groups for node in group.nodes]
+    if not nodes:
+        raise click.ClickException(f'nothing is in {_named(groups)}; `verdi group add-nodes` puts calculations there.')
+    console = Console()
+    try:
+        model = _train(console, nodes, items, settings, shard_size)
+    except QueryError as error:
+        raise click.ClickException(str(error)) from error
+    model.label = label
+    if output is not None:
+        model.to_file(output)
+    _show_model(console, model, output)
+
+
+def _settings(path: Path | None) -> dict[str, Any]:
+    import yaml
+    from pydantic import ValidationError
+
+    from aiida_mlkkr.ml.emulator import EmulatorSettings
+    from aiida_mlkkr.ml.spec import first_complaint
+
+    if path is None:
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        EmulatorSettings.model_validate(settings)
+    except ValidationError as error:
+        raise click.BadParameter(first_complaint(error), param_hint='--settings') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f'{path} is not a YAML file: {error}', param_hint='--settings') from error
+    return dict(settings)
+
+
+def _named(groups: Iterable[Group]) -> str:
+    return ', '.join(f'group {group.label!r}' for group in groups)
+
+
+def _train(
+    console: Console, nodes: Sequence[Node], exclude: Sequence[str], settings: dict[str, Any], shard_size: int
+) -> SurrogateData:
+    from rich.progress import Progress
+
+    from aiida_mlkkr.query import Dropped, find_impurities, impurity_shards, left_out, train_on
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        found = find_impurities(nodes=nodes, exclude=exclude, progress=progress)
+    _show_dropped(console, found.dropped, 'impurity calculations are not used')
+    _show_usable(console, found.usable, found.others)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        shards = impurity_shards(found.usable, shard_size, progress)
+    by_uuid = {impurity.uuid: impurity for impurity in found.usable}
+    reasons = left_out(shards, found.usable)
+    _show_dropped(
+        console, [Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items()], 'are not learnt from'
+    )
+    with console.status('training'):
+        return train_on(shards, settings)
+
+
+def _show_usable(console: Console, usable: Sequence[FinishedImpurity], others: int) -> None:
+    numbers: dict[str, int] = defaultdict(int)
+    for impurity in usable:
+        numbers['-'.join(impurity.elements)] += 1
+    listed = ', '.join(name if number == 1 else f'{number} {name}' for name, number in numbers.items())
+    console.print(f'{len(usable)} finished impurities{": " if usable else ""}{listed}', markup=False, highlight=False)
+    if others:
+        console.print(f'{others} other nodes, no impurity calculations', markup=False, highlight=False)
+
+
+def _show_dropped(console: Console, dropped: Sequence[Dropped], title: str) -> None:
+    """A table of the reasons, with the nodes that each belongs to."""
+    from rich import box
+    from rich.table import Table
+
+    by_reason: dict[str, list[Node]] = defaultdict(list)
+    for node, reason in dropped:
+        by_reason[reason].append(node)
+    if not by_reason:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f'{len(dropped)} {title}', title_justify='left')
+    table.add_column('node', no_wrap=True)
+    table.add_column('label')
+    table.add_column('reason', ratio=1)
+    for reason, nodes in list(by_reason.items())[:_ROWS]:
+        more = f'\n… {len(nodes) - _NODES_PER_ROW} more' if len(nodes) > _NODES_PER_ROW else ''
+        shown = nodes[:_NODES_PER_ROW]
+        pks, labels = '\n'.join(str(node.pk) for node in shown), '\n'.join(node.label for node in shown)
+        table.add_row(pks + more, labels, reason)
+    console.print(table, markup=False)
+    if len(by_reason) > _ROWS:
+        console.print(f'… and {len(by_reason) - _ROWS} other reasons', markup=False)
+
+
+def _show_model(console: Console, model: SurrogateData, output: Path | None) -> None:
+    spec = model.spec
+    console.print(
+        f'\nModel {model.pk} is trained on {spec.number} impurities ({", ".join(spec.elements)}) '
+        f'in {", ".join(spec.hosts)}.',
+        markup=False,
+        highlight=False,
+    )
+    report = model.creator.outputs.report.get_dict()
+    quality = [f'the potential to {1e3 * report["average_own"]["left_out_median_Ry"]:.2g} mRy']
+    if 'splitting_own' in report:
+        quality.append(f'the moment to {report["splitting_own"]["left_out_moment_rms_muB"]:.2g} µB')
+    console.print(
+        f'Of an impurity that it has not seen it predicts {" and ".join(quality)} (the training set, left out one by '
+        'one).',
+        markup=False,
+        highlight=False,
+    )
+    if output is not None:
+        console.print(f'It is in the file {output}, too.', markup=False, highlight=False, soft_wrap=True)
+    console.print('In Python (`verdi shell`), with the code and the write-out of the host:\n', markup=False)
+    console.print(
+        'from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain\n'
+        'build = KkrImpScfWorkChain.get_builder_from_protocol\n'
+        f"builder = build(code, 'Co', host_greenfunction=writeout, emulator=load_node({model.pk}))",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
