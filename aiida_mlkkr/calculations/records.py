@@ -25,7 +25,7 @@ from aiida_mlkkr.kkr.start_check import shape_fault
 from aiida_mlkkr.ml.dataset import Host, ImpurityRecord, PotentialKind
 from aiida_mlkkr.ml.emulator import PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError
-from aiida_mlkkr.solver.start import host_of_cluster, reference_potential, standard_start, start_core_states
+from aiida_mlkkr.solver.start import cluster_potential, host_of_cluster, reference_potential
 
 NEEDED: Final = ('scoef', 'out_potential', 'inputcard')
 """Files of the write-out that are needed; the retrieved folder has them even if the Green function stayed behind."""
@@ -195,15 +195,8 @@ def predicted_potential(
         reference_potential(cluster.z, sites),
         None if moments is None else _moments_of_changed_sites(cluster, host, moments),
     )
-    start = standard_start(cluster.z, writeout.lmax, sites, writeout.contour_bottom, nspin=2)
-    blocks = []
-    for site, (atoms, v) in enumerate(zip(start.sites, prediction.v, strict=True)):
-        core = atoms[0].core
-        if atoms[0].z != sites.sites[site][0].z and atoms[0].z:
-            lmax = int(writeout.lmax[site])
-            core = start_core_states(v.mean(axis=0), atoms[0].mesh, int(atoms[0].z), lmax, writeout.contour_bottom)
-        blocks.append(tuple(dataclasses.replace(atom, v=spin, core=core) for atom, spin in zip(atoms, v, strict=True)))
-    return ImpurityPotential(tuple(blocks)), prediction
+    potential = cluster_potential(cluster.z, writeout.lmax, sites, writeout.contour_bottom, prediction.v)
+    return potential, prediction
 
 
 def _moments_of_changed_sites(cluster: ImpurityCluster, host: Host, moments: Sequence[float]) -> list[float]:
@@ -248,6 +241,8 @@ def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
             return f'the radial meshes of its site {number} and of the host differ: {mine.mesh} and {its.mesh}'
         if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
             return f'its Fermi energy is {mine.efermi:.6f} Ry, that of the host {its.efermi:.6f} Ry'
+        if any(np.abs(atom.v - its.v).max() > _SAME_ENERGY for atom in host_site):
+            return 'its host is magnetic; models learn impurities in hosts that are not'
     return ''
 
 

@@ -3,7 +3,7 @@
 The variable is the square root of the radius in units of the sphere's, so that the functions follow the shells near the
 nucleus and mean the same in spheres of different size. The norm is the root mean square over the volume,
 
-    |f|² = ∫ f² r² dr / ∫ r² dr,
+    ‖f‖² = ∫ f² r² dr / ∫ r² dr,
 
 so that the root of the sum of squared coefficients is an error in Ry as KKRimp measures it.
 """

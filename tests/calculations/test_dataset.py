@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
@@ -128,6 +129,19 @@ def test_another_host_and_another_kind(copper, gather, folder):
     assert (
         node.spec.left_out['larger'] == 'it is of another kind than the first one: lmax is 2 in one and 3 in the other'
     )
+
+
+def test_a_magnetic_host_is_refused(copper, gather, folder):
+    """The spin splitting of such a host is not learnt, and does not turn with the moment of the impurity."""
+    from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_potential
+
+    host = copper['Mn']['host_writeout']
+    ((down, up),) = read_potential(io.StringIO(host.base.repository.get_object_content('out_potential'))).sites
+    text = io.StringIO()
+    write_potential(ImpurityPotential(((down, dataclasses.replace(up, v=up.v - 0.01)),)), text)
+    magnetic = folder(host, without='out_potential', out_potential=text.getvalue())
+    node, _ = gather(Mn={**copper['Mn'], 'host_writeout': magnetic})
+    assert node.spec.left_out == {'Mn': 'its host is magnetic; models learn impurities in hosts that are not'}
 
 
 def test_a_shard_in_which_nothing_can_be_used_is_empty(copper, gather, folder):
