@@ -13,6 +13,9 @@ from aiida_mlkkr.calculations.records import Writeout, record_of_run
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord, PotentialKind
 
+OTHER_KIND = 'it is of another kind than the first one'
+"""Begins the reason why an impurity is left out of a dataset that it could not be mixed into."""
+
 PARTS = {'retrieved': orm.FolderData, 'impurity_info': orm.Dict, 'host_writeout': orm.FolderData}
 
 
@@ -45,7 +48,7 @@ def impurity_dataset(**impurities: Any) -> ImpurityDatasetData | ExitCode:
             continue
         kind = kind or its_kind
         if difference := kind.difference(its_kind):
-            left_out[label] = f'it is of another kind than the first one: {difference}'
+            left_out[label] = f'{OTHER_KIND}: {difference}'
         else:
             records.append(record)
     dataset = ImpurityDataset(kind, tuple(records)) if kind else None

@@ -11,7 +11,7 @@ from aiida.engine import ProcessState
 from rich.progress import Progress
 
 from aiida_mlkkr import __version__
-from aiida_mlkkr.calculations.dataset import impurity_dataset
+from aiida_mlkkr.calculations.dataset import OTHER_KIND, impurity_dataset
 from aiida_mlkkr.calculations.training import train_potential_emulator
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
@@ -76,6 +76,10 @@ def train_on(shards: Sequence[ImpurityDatasetData], settings: Mapping[str, Any] 
 
     :raises QueryError: if the settings are not valid, or if no model can be trained on the datasets.
     """
+    mixed = [why for shard in shards for why in shard.spec.left_out.values() if why.startswith(OTHER_KIND)]
+    if mixed:
+        difference = mixed[0].removeprefix(f'{OTHER_KIND}: ')
+        raise QueryError(f'impurities of different kinds cannot be mixed: {difference}. Exclude those of one kind.')
     inputs: dict[str, Any] = {f'shard_{number:04d}': shard for number, shard in enumerate(shards)}
     if settings:
         inputs['settings'] = orm.Dict(dict(settings))

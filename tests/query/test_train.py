@@ -1,0 +1,114 @@
+"""From finished impurities to a model: the provenance is whole, and nothing is done twice."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+
+@pytest.fixture(scope='module')
+def usable(copper):
+    from aiida_mlkkr.query import find_impurities
+
+    return find_impurities(nodes=copper.values()).usable
+
+
+def shards_of(model):
+    """The datasets that a model was trained on."""
+    return {label: node for label, node in model.creator.inputs.items() if label != 'settings'}
+
+
+def test_every_potential_is_an_ancestor_of_the_model(usable):
+    from aiida import orm
+
+    from aiida_mlkkr.query import train_emulator
+
+    model = train_emulator(usable, settings={'radial_functions': 12})
+    assert model.is_stored
+    assert model.spec.number == len(usable) == 6
+    assert model.spec.elements == ['Al', 'V', 'Cr', 'Mn', 'Fe', 'Zn']
+    assert model.spec.details['settings']['radial_functions'] == 12
+    query = orm.QueryBuilder().append(orm.Data, filters={'id': model.pk}, tag='model')
+    ancestors = set(query.append(orm.Data, with_descendants='model', project='uuid').all(flat=True))
+    for impurity in usable:
+        assert {impurity.potential.uuid, impurity.retrieved.uuid, impurity.host_writeout.uuid} <= ancestors
+
+
+def test_datasets_are_made_once(usable):
+    from aiida_mlkkr.query import impurity_shards
+
+    first = impurity_shards(usable[:4], shard_size=2)
+    assert [shard.spec.number for shard in first] == [2, 2]
+    again = impurity_shards(usable[:4], shard_size=50)
+    assert {shard.pk for shard in again} == {shard.pk for shard in first}
+    # more impurities: only those are gathered that are not there yet; fewer: no dataset with another one in it
+    more = impurity_shards(usable[:5], shard_size=2)
+    assert {shard.pk for shard in first} < {shard.pk for shard in more}
+    assert sum(shard.spec.number for shard in more) == 5
+    fewer = impurity_shards(usable[:1])
+    (sources,) = (shard.spec.details['sources'] for shard in fewer)
+    assert sources == [usable[0].uuid]
+
+
+def test_a_dataset_of_other_nodes_or_another_version_is_not_taken(copper, usable, monkeypatch):
+    from dataclasses import replace
+
+    from aiida import orm
+
+    from aiida_mlkkr.query import impurity_shards, train
+
+    (shard,) = impurity_shards(usable[:1])
+    potential = orm.SinglefileData(io.BytesIO(usable[0].potential.get_content('rb')), filename='potential').store()
+    (other,) = impurity_shards([replace(usable[0], potential=potential)])
+    assert other.pk != shard.pk
+    monkeypatch.setattr(train, '__version__', '99.0')
+    (newer,) = impurity_shards(usable[:1])
+    assert newer.pk not in (shard.pk, other.pk)
+
+
+def test_what_a_dataset_leaves_out_is_told(past, manganese, usable):
+    """A write-out that does not belong to the impurity: a host with another Fermi energy."""
+    from aiida import orm
+    from past_database import files_of, folder_of
+
+    from aiida_mlkkr.query import find_impurities, impurity_shards, left_out
+
+    (_, late), inputs = manganese
+    files = files_of(inputs['host_Greenfunction_folder'].creator.outputs.retrieved)
+    files['out_potential'] = files['out_potential'].replace(b'0.66276', b'0.67276')
+    writeout = past.process(orm.CalcJobNode, 'KkrCalculation', {}, process_type='aiida.calculations:kkr.kkr')
+    remote = past.output(
+        writeout, orm.RemoteData(remote_path='/scratch/shifted', computer=writeout.computer), 'remote_folder'
+    )
+    past.output(writeout, folder_of(files), 'retrieved')
+    calculation = past.kkrimp(late, {**inputs, 'host_Greenfunction_folder': remote})
+    impurities = [*find_impurities(nodes=[calculation]).usable, *usable[:2]]
+    reasons = left_out(impurity_shards(impurities), impurities)
+    assert reasons.keys() == {calculation.outputs.retrieved.uuid}
+    assert 'Fermi energy' in reasons[calculation.outputs.retrieved.uuid]
+
+
+@pytest.mark.parametrize('shard_size', [1, 2])
+def test_impurities_of_different_kinds_are_not_mixed(past, manganese, shard_size):
+    """Whether they would come into one dataset or into two."""
+    from aiida_mlkkr.query import QueryError, find_impurities, train_emulator
+
+    (_, late), inputs = manganese
+    relativistic = past.kkrimp(late, inputs)
+    other = past.kkrimp({**late, 'config.cfg': late['config.cfg'] + b'KVREL= 0\n'}, inputs)
+    impurities = [found for node in (relativistic, other) for found in find_impurities(nodes=[node]).usable]
+    words = 'of different kinds cannot be mixed: relativity is .*-relativistic in one and .*-relativistic in the other'
+    with pytest.raises(QueryError, match=words):
+        train_emulator(impurities, shard_size=shard_size)
+
+
+def test_mistakes_are_named(usable):
+    from aiida_mlkkr.query import QueryError, train_emulator
+
+    with pytest.raises(QueryError, match='no finished impurity'):
+        train_emulator([])
+    with pytest.raises(QueryError, match='radial_functions'):
+        train_emulator(usable, settings={'radial_functions': 1000})
+    with pytest.raises(QueryError, match='there is no group'):
+        train_emulator('there is no group')
