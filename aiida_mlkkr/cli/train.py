@@ -77,6 +77,8 @@ def train(
 
     from aiida_mlkkr.query import QueryError
 
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     settings = _settings(settings_file)
     items = [item.strip() for part in exclude for item in part.split(',') if item.strip()]
     nodes = [node for group in groups for node in group.nodes]
@@ -143,9 +145,10 @@ def _show_usable(console: Console, usable: Sequence[FinishedImpurity], others: i
     for impurity in usable:
         numbers['-'.join(impurity.elements)] += 1
     listed = ', '.join(name if number == 1 else f'{number} {name}' for name, number in numbers.items())
-    console.print(f'{len(usable)} finished impurities{": " if usable else ""}{listed}', markup=False, highlight=False)
+    text = f'Finished impurities: {len(usable)}' + (f' ({listed}).' if usable else '.')
     if others:
-        console.print(f'{others} other nodes, no impurity calculations', markup=False, highlight=False)
+        text += f' Nodes that are no impurity calculations: {others}.'
+    console.print(text, markup=False, highlight=False)
 
 
 def _show_dropped(console: Console, dropped: Sequence[Dropped], title: str) -> None:

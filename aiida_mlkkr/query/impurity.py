@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from aiida import orm
 
@@ -45,6 +45,13 @@ class FinishedImpurity:
     def uuid(self) -> str:
         """UUID by which datasets know the impurity."""
         return self.retrieved.uuid
+
+    @property
+    def host_greenfunction(self) -> orm.RemoteData:
+        """Remote folder of the write-out of the host, for calculations of other impurities in it."""
+        writeout = self.host_writeout.creator
+        assert writeout is not None
+        return cast(orm.RemoteData, writeout.base.links.get_outgoing(link_label_filter='remote_folder').one().node)
 
     @property
     def inputs(self) -> dict[str, orm.Data]:

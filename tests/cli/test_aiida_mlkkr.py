@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 
 from aiida_mlkkr import __version__
@@ -24,11 +25,12 @@ def test_a_mistyped_command_is_guessed():
     assert 'demo' in result.output
 
 
-def test_help_loads_no_heavy_module():
+@pytest.mark.parametrize('command', ['demo', 'train'])
+def test_help_loads_no_heavy_module(command):
     code = (
         'import sys\n'
         'from aiida_mlkkr.cli import main\n'
-        'sys.argv = ["aiida-mlkkr", "demo", "--help"]\n'
+        f'sys.argv = ["aiida-mlkkr", "{command}", "--help"]\n'
         'try:\n'
         '    main()\n'
         'finally:\n'

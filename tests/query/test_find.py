@@ -28,9 +28,9 @@ def find(copper):
 def test_impurities_of_the_archive(copper, stages, find):
     from aiida import orm
 
-    group = orm.Group('copper').store()
+    group = orm.Group('found in copper').store()
     group.add_nodes(list(copper.values()))
-    found = find('copper')
+    found = find('found in copper')
     assert (found.dropped, found.others) == ([], 0)
     assert sorted(processes(found)) == sorted(node.pk for node in copper.values())
     times = [impurity.retrieved.ctime for impurity in found.usable]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +15,12 @@ def usable(copper):
     return find_impurities(nodes=copper.values()).usable
 
 
-def shards_of(model):
-    """The datasets that a model was trained on."""
-    return {label: node for label, node in model.creator.inputs.items() if label != 'settings'}
+@pytest.fixture
+def fresh(usable):
+    """The impurities once more, by nodes of which there are no datasets yet."""
+    from past_database import files_of, folder_of
+
+    return [replace(impurity, retrieved=folder_of(files_of(impurity.retrieved)).store()) for impurity in usable]
 
 
 def test_every_potential_is_an_ancestor_of_the_model(usable):
@@ -35,36 +39,32 @@ def test_every_potential_is_an_ancestor_of_the_model(usable):
         assert {impurity.potential.uuid, impurity.retrieved.uuid, impurity.host_writeout.uuid} <= ancestors
 
 
-def test_datasets_are_made_once(usable):
+def test_datasets_are_made_once(fresh):
     from aiida_mlkkr.query import impurity_shards
 
-    first = impurity_shards(usable[:4], shard_size=2)
+    first = impurity_shards(fresh[:4], shard_size=2)
     assert [shard.spec.number for shard in first] == [2, 2]
-    again = impurity_shards(usable[:4], shard_size=50)
+    again = impurity_shards(fresh[:4], shard_size=50)
     assert {shard.pk for shard in again} == {shard.pk for shard in first}
     # more impurities: only those are gathered that are not there yet; fewer: no dataset with another one in it
-    more = impurity_shards(usable[:5], shard_size=2)
+    more = impurity_shards(fresh[:5], shard_size=2)
     assert {shard.pk for shard in first} < {shard.pk for shard in more}
     assert sum(shard.spec.number for shard in more) == 5
-    fewer = impurity_shards(usable[:1])
-    (sources,) = (shard.spec.details['sources'] for shard in fewer)
-    assert sources == [usable[0].uuid]
+    (fewer,) = impurity_shards(fresh[:1])
+    assert fewer.spec.details['sources'] == [fresh[0].uuid]
 
 
-def test_a_dataset_of_other_nodes_or_another_version_is_not_taken(copper, usable, monkeypatch):
-    from dataclasses import replace
-
+def test_a_dataset_of_other_nodes_or_another_version_is_not_taken(fresh, monkeypatch):
     from aiida import orm
 
     from aiida_mlkkr.query import impurity_shards, train
 
-    (shard,) = impurity_shards(usable[:1])
-    potential = orm.SinglefileData(io.BytesIO(usable[0].potential.get_content('rb')), filename='potential').store()
-    (other,) = impurity_shards([replace(usable[0], potential=potential)])
-    assert other.pk != shard.pk
+    (shard,) = impurity_shards(fresh[:1])
+    potential = orm.SinglefileData(io.BytesIO(fresh[0].potential.get_content('rb')), filename='potential').store()
+    (other,) = impurity_shards([replace(fresh[0], potential=potential)])
     monkeypatch.setattr(train, '__version__', '99.0')
-    (newer,) = impurity_shards(usable[:1])
-    assert newer.pk not in (shard.pk, other.pk)
+    (newer,) = impurity_shards(fresh[:1])
+    assert len({shard.pk, other.pk, newer.pk}) == 3
 
 
 def test_what_a_dataset_leaves_out_is_told(past, manganese, usable):
