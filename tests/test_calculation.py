@@ -12,7 +12,6 @@ from aiida_mlkkr.demo.archive import (
     packaged_archive,
 )
 from aiida_mlkkr.demo.recipe import recipe_of
-from aiida_mlkkr.demo.runs import build
 
 ITERATIONS = 2
 
@@ -20,13 +19,20 @@ ITERATIONS = 2
 def _calculation(symbol, code):
     """JuKKR's first calculation of an archived impurity, and a builder that repeats its first iterations."""
     from aiida import orm
+    from aiida_kkr.calculations import KkrimpCalculation
 
     with packaged_archive() as packaged, current_archive(packaged) as path:
         chosen = choose_impurities(archived_workchains(path), (symbol,))
         (workchain,), _ = import_workchains(path, chosen)
     recipe = recipe_of(symbol, workchain)
-    builder = build(recipe, code, ())
-    builder.parameters = orm.Dict({**recipe.parameters[0].get_dict(), 'SCFSTEPS': ITERATIONS})
+    builder = KkrimpCalculation.get_builder()
+    builder.code = code
+    builder.impurity_info = recipe.impurity_info
+    builder.host_Greenfunction_folder = recipe.host
+    builder.impurity_potential = recipe.start_potential
+    settings = recipe.calculations[0].inputs.parameters.get_dict()
+    builder.parameters = orm.Dict({**settings, 'SCFSTEPS': ITERATIONS})
+    builder.metadata.options = {'parser_name': 'mlkkr.kkrimp', 'resources': {'num_machines': 1}}
     return recipe.calculations[0], builder
 
 

@@ -20,8 +20,8 @@ import click
     '-e',
     '--elements',
     metavar='SYMBOLS',
-    help="Impurities to compute, separated by commas; the package's archive holds Al, V, Cr, Mn, Fe, Ni, Cu and Zn.  "
-    '[default: V,Cr,Mn,Fe,Al,Zn]',
+    help="Impurities to compute, separated by commas; the package's archive holds Na, Mg, Al, P, Sc, Ti, V, Cr, Mn, "
+    'Fe, Ni, Cu, Zn, Ge and As.  [default: V,Cr,Mn,Fe,Al,Zn,As]',
 )
 @click.option(
     '-p',
@@ -43,11 +43,13 @@ import click
 def demo(
     output: Path, elements: str | None, profile_name: str | None, kkrimp: str | None, archive: Path | None
 ) -> None:
-    """Compute real impurities in copper under AiiDA and compare with JuKKR.
+    """Converge real impurities in copper from predicted potentials, and see what that saves.
 
     Needs no service, no other code and no settings: makes an AiiDA profile of its own (your default profile stays as
-    it is), registers the embedded solver, imports the packaged archive and runs the self-consistency of each impurity
-    with every step in the provenance. A second run reuses what is there; an interrupted one goes on.
+    it is), registers the embedded solver and imports the packaged archive of JuKKR's impurities. For each element it
+    trains an emulator on all others, and runs the self-consistency from the predicted and from the standard start
+    potential, each with two mixing schedules, with every step in the provenance. A second run reuses what is there; an
+    interrupted one goes on.
     """
     from rich.console import Console
 

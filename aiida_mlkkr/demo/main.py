@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -17,17 +18,21 @@ from aiida_mlkkr.demo.archive import (
     packaged_archive,
 )
 from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code
+from aiida_mlkkr.demo.emulators import TrainedEmulator, make_shards, train_without
 from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
 from aiida_mlkkr.demo.profile import DemoProfile, load_demo_profile, only_demo, running_daemon
 from aiida_mlkkr.demo.progress import RunsProgress
-from aiida_mlkkr.demo.recipe import for_embedded_solver, host_formula, recipe_of
+from aiida_mlkkr.demo.reading import impurity_of
+from aiida_mlkkr.demo.recipe import Recipe, host_formula, recipe_of
 from aiida_mlkkr.demo.report import RunInfo, print_report, write_report
-from aiida_mlkkr.demo.results import Comparison, ImpurityResult, result_of
-from aiida_mlkkr.demo.runs import ImpurityRun, lost_calculations, run_all
+from aiida_mlkkr.demo.runs import ScfRun, build, four_runs, lost_processes, run_all
 
-DEFAULT_ELEMENTS = ('V', 'Cr', 'Mn', 'Fe', 'Al', 'Zn')
-"""Four magnetic impurities, a simple metal and a full d shell."""
+if TYPE_CHECKING:
+    from aiida.orm import WorkChainNode
+
+DEFAULT_ELEMENTS = ('V', 'Cr', 'Mn', 'Fe', 'Al', 'Zn', 'As')
+"""Four magnetic impurities, two sp elements and a full d shell."""
 
 
 def run_demo(
@@ -45,7 +50,7 @@ def run_demo(
     :param profile_name: an existing AiiDA profile; the demo's own one is made or reused where it is None.
     :param kkrimp: label or number of a JuKKR code that runs instead of the embedded solver.
     :param archive: an archive with finished `kkr_imp_wc`, instead of the packaged one.
-    :returns: whether every impurity has a result.
+    :returns: whether every run has a result.
     :raises DemoError: something is missing or does not fit (nothing was submitted then), the daemon stopped, the
         user interrupted, or the report cannot be written.
     """
@@ -64,37 +69,34 @@ def _run_demo(
 ) -> bool:
     begin = time.monotonic()
     with packaged_archive() as packaged, current_archive(own_archive or packaged) as archive:
-        chosen = choose_impurities(archived_workchains(archive), elements)
+        available = archived_workchains(archive)
+        chosen = choose_impurities(available, elements)
         profile = load_demo_profile(profile_name)
         _tell(console, 'profile', f'{profile.name} ({"made" if profile.created else "reused"})')
         code = embedded_solver() if kkrimp is None else jukkr_code(kkrimp)
         _tell(console, 'code', f'{code.full_label} (node {code.pk})')
-        workchains, imported = import_workchains(archive, chosen)
+        nodes, imported = import_workchains(archive, available)
         _tell(console, 'archive', f'{archive.name} ({"imported" if imported else "already there"})')
-    recipes = [recipe_of(entry.symbol, node) for entry, node in zip(chosen, workchains, strict=True)]
-    references = [result_of(recipe.symbol, recipe.calculations) for recipe in recipes]
-    interruption.check()
-    repeated = [for_embedded_solver(recipe) for recipe in recipes] if kkrimp is None else recipes
-    runs = [ImpurityRun(recipe, code) for recipe in repeated]
-    _run(console, profile, runs, references, interruption)
+    workchains = dict(zip(available, nodes, strict=True))
+    recipes = [recipe_of(entry.symbol, workchains[entry]) for entry in chosen]
+    for recipe in recipes:
+        build(recipe, code, 'default')  # what does not fit is told before anything is trained
+    emulators = _train(console, recipes, nodes, interruption)
+    runs = [run for recipe in recipes for run in four_runs(recipe, code, emulators[recipe.symbol].model)]
+    _run(console, profile, runs, interruption)
 
-    rows = [
-        Comparison(result_of(run.symbol, run.calculations), reference)
-        for run, reference in zip(runs, references, strict=True)
-        if run.is_done
-    ]
+    impurities = [impurity_of(recipe, emulators[recipe.symbol], runs) for recipe in recipes]
     info = RunInfo(
         profile=profile.name,
         code=code.full_label,
         code_is_ours=kkrimp is None,
-        field_kept=any(ours.parameters != theirs.parameters for ours, theirs in zip(repeated, recipes, strict=True)),
         host=host_formula(recipes[0]),
-        problems=tuple((run.symbol, run.problem) for run in runs if run.problem is not None),
+        problems=tuple((run.name, run.problem) for run in runs if run.problem is not None),
         seconds=time.monotonic() - begin,
     )
-    print_report(console, rows, info)
+    print_report(console, impurities, info)
     try:
-        files = write_report(output, rows, info)
+        files = write_report(output, impurities, info)
     except OSError as error:
         raise DemoError(
             f'the report cannot be written: {error}. Choose another folder with --output; what was computed is kept.'
@@ -103,24 +105,36 @@ def _run_demo(
     return not info.problems
 
 
-def _run(
-    console: Console,
-    profile: DemoProfile,
-    runs: Sequence[ImpurityRun],
-    references: Sequence[ImpurityResult],
-    interruption: Interruption,
-) -> None:
+def _train(
+    console: Console, recipes: Sequence[Recipe], workchains: Sequence[WorkChainNode], interruption: Interruption
+) -> dict[str, TrainedEmulator]:
+    """An emulator for each impurity, trained on all others of the archive."""
+    shards, left_out = make_shards(workchains, interruption.check)
+    for reason in left_out:
+        _tell(console, '', f'not learnt from: {reason}')
+    emulators = {}
+    for recipe in recipes:
+        interruption.check()
+        emulators[recipe.symbol] = train_without(recipe.symbol, shards)
+    seconds = sum(shard.seconds for shard in shards) + sum(emulator.training for emulator in emulators.values())
+    _tell(
+        console, 'emulator', f'trained on {len(shards)} impurities, without each of {len(emulators)} ({seconds:.0f} s)'
+    )
+    return emulators
+
+
+def _run(console: Console, profile: DemoProfile, runs: Sequence[ScfRun], interruption: Interruption) -> None:
     from aiida.engine.daemon.client import get_daemon_client
     from aiida.engine.processes.control import revive_processes
 
     console.print()
-    with RunsProgress(console, runs, [reference.iterations for reference in references]) as progress:
+    with RunsProgress(console, runs) as progress:
         for run in runs:
             run.resume()
         progress.update()
-        if all(run.is_done for run in runs):
+        if all(run.has_result for run in runs):
             return
-        lost = [] if get_daemon_client(profile.name).is_daemon_running else lost_calculations(runs)
+        lost = [] if get_daemon_client(profile.name).is_daemon_running else lost_processes(runs)
         with running_daemon(profile) as daemon:
             if lost:
                 revive_processes(lost)
@@ -132,4 +146,4 @@ def _run(
 
 
 def _tell(console: Console, what: str, message: str) -> None:
-    console.print(Text.assemble((f'{what:<8}', 'bold'), message), soft_wrap=True)
+    console.print(Text.assemble((f'{what:<9}', 'bold'), message), soft_wrap=True)

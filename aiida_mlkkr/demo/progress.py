@@ -5,71 +5,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-from aiida_mlkkr.demo.runs import ImpurityRun
+from aiida_mlkkr.demo.runs import SCHEDULES, STARTS, ScfRun
 
 
 class RunsProgress:
-    """A bar for each impurity: iterations against those that JuKKR needed, and the error of the potential.
+    """A table with a row for each impurity: iterations and error of the potential of each of its runs.
 
-    Where the output is no terminal, one line is printed for each impurity that ended.
+    Where the output is no terminal, one line is printed for each run that ended.
     """
 
-    def __init__(self, console: Console, runs: Sequence[ImpurityRun], expected: Sequence[int]) -> None:
+    def __init__(self, console: Console, runs: Sequence[ScfRun]) -> None:
         self._console = console
-        self._bars = Progress(
-            TextColumn('{task.description:<3}'),
-            BarColumn(bar_width=30, complete_style='cyan', finished_style='green', pulse_style='bright_black'),
-            TextColumn('iteration {task.completed:>3.0f}'),
-            TextColumn('error {task.fields[error]:<8}'),
-            TextColumn('{task.fields[state]}'),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
         self._runs = list(runs)
-        self._tasks: list[TaskID] = [
-            self._bars.add_task(run.symbol, total=total, start=False, error='', state='waiting')
-            for run, total in zip(runs, expected, strict=True)
-        ]
         self._ended: set[str] = set()
+        self._live = Live(self._table(), console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> RunsProgress:
-        self._bars.__enter__()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.__exit__(kind, error, trace)
+        if self._console.is_terminal:
+            self._live.stop()
 
     def update(self) -> None:
         """Show where every run is."""
-        for run, task in zip(self._runs, self._tasks, strict=True):
-            if run.symbol in self._ended or not run.calculations:
-                continue
-            self._bars.start_task(task)
-            bar = self._bars.tasks[self._tasks.index(task)]
-            ended = run.is_done or run.problem is not None
-            self._bars.update(
-                task,
-                completed=run.iterations,
-                total=run.iterations if run.is_done else max(bar.total or 0, run.iterations),
-                error='' if run.error is None else f'{run.error:.1e}',
-                state=_state(run),
-            )
-            if ended:
-                self._ended.add(run.symbol)
-                self._bars.stop_task(task)
-                if not self._console.is_terminal:
-                    self._console.print(f'{run.symbol}: {run.iterations} iterations, {_state(run)}', markup=False)
+        if self._console.is_terminal:
+            self._live.update(self._table(), refresh=True)
+            return
+        for run in self._runs:
+            if run.name not in self._ended and (run.has_result or run.problem is not None):
+                self._ended.add(run.name)
+                self._console.print(f'{run.name}: {run.iterations} iterations, {_outcome(run)}', markup=False)
+
+    def _table(self) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column('')
+        for schedule in SCHEDULES:
+            for start in STARTS:
+                table.add_column(f'{schedule} schedule\n{start} start', min_width=16, no_wrap=True)
+        for symbol in dict.fromkeys(run.recipe.symbol for run in self._runs):
+            cells = {(run.schedule, run.start): _cell(run) for run in self._runs if run.recipe.symbol == symbol}
+            row = [cells.get((schedule, start), Text()) for schedule in SCHEDULES for start in STARTS]
+            table.add_row(Text(symbol, 'bold'), *row)
+        return table
 
 
-def _state(run: ImpurityRun) -> str:
+def _outcome(run: ScfRun) -> str:
+    assert run.node is not None
     if run.problem is not None:
         return 'failed'
-    if run.is_done:
-        return 'reused' if run.reused == run.stages else 'done'
-    return f'stage {len(run.calculations)} of {run.stages}'
+    if not run.node.is_finished_ok:
+        return 'not converged'
+    return 'reused' if run.reused else 'done'
+
+
+def _cell(run: ScfRun) -> Text:
+    if run.is_waiting:
+        return Text('·', 'dim')
+    if run.is_running:
+        error = '' if run.error is None else f'  {run.error:.1e}'
+        return Text(f'{run.iterations:>4}{error}', 'cyan')
+    outcome = _outcome(run)
+    return Text(f'{run.iterations:>4}  {outcome}', 'green' if outcome in ('done', 'reused') else 'red')

@@ -1,8 +1,8 @@
-"""What JuKKR did for an archived impurity, step by step, so that it can be done again."""
+"""What JuKKR did for an archived impurity: where it began, and the calculations that led to its solution."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiida_mlkkr.demo.errors import DemoError
@@ -13,19 +13,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Start and settings of an impurity's self-consistency.
+    """An archived self-consistency, as far as it is done again.
 
-    :param calculations: JuKKR's own calculations, in order: one for each stage.
-    :param parameters: settings of each stage.
+    :param calculations: JuKKR's calculations, in order: one for each stage.
+    :param start_potential: the standard start, by the voronoi code.
     """
 
     symbol: str
     workchain: WorkChainNode
     calculations: tuple[CalcJobNode, ...]
-    parameters: tuple[Dict, ...]
     start_potential: SinglefileData
     impurity_info: Dict
     host: RemoteData
+
+    @property
+    def moments(self) -> list[float] | None:
+        """The magnetic state that was asked for: none where JuKKR set no initial field, else an open question."""
+        strength, iterations = self.calculations[0].inputs.parameters.get('HFIELD', None) or (0.0, 0)
+        if strength and iterations:
+            return None
+        charges = self.impurity_info['Zimp']
+        return [0.0] * (len(charges) if isinstance(charges, list) else 1)
 
 
 def recipe_of(symbol: str, workchain: WorkChainNode) -> Recipe:
@@ -54,7 +62,6 @@ def recipe_of(symbol: str, workchain: WorkChainNode) -> Recipe:
         symbol=symbol,
         workchain=workchain,
         calculations=tuple(calculations),
-        parameters=tuple(node.inputs.parameters for node in calculations),
         start_potential=first.impurity_potential,
         impurity_info=first.impurity_info,
         host=first.host_Greenfunction_folder,
@@ -70,28 +77,3 @@ def host_formula(recipe: Recipe) -> str:
     query.append(orm.StructureData, with_descendants='host')
     structure = query.first(flat=True)
     return structure.get_formula() if structure is not None else 'the host'
-
-
-BEYOND_THE_EMBEDDED_SOLVER = {
-    'INS': 'the full potential',
-    'NCOLL': 'non-collinear moments',
-    'SPINORBIT': 'spin-orbit coupling',
-}
-"""Settings of KKRimp that must be 0 for the embedded solver, and what they stand for."""
-
-
-def for_embedded_solver(recipe: Recipe) -> Recipe:
-    """The recipe with settings by which the embedded solver does what JuKKR did.
-
-    :raises DemoError: JuKKR's calculations are of a kind that the embedded solver does not cover.
-    """
-    from aiida_mlkkr.demo.settings import as_jukkr_did
-
-    for parameters in recipe.parameters:
-        for key, meaning in BEYOND_THE_EMBEDDED_SOLVER.items():
-            if parameters.get(key, None):
-                raise DemoError(
-                    f'the archived calculations of {recipe.symbol} are done with {meaning} ({key}={parameters[key]}), '
-                    'which the embedded solver does not cover. Run them with JuKKR: --kkrimp CODE.'
-                )
-    return replace(recipe, parameters=tuple(as_jukkr_did(parameters) for parameters in recipe.parameters))

@@ -1,10 +1,7 @@
-"""The demo's report: a table on the terminal, CSV, figures, and an HTML page that holds everything."""
+"""The demo's report: tables and their explanation on the terminal, CSV, figures, and an HTML page that holds it all."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,37 +12,37 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aiida_mlkkr.demo.page import Commands, html_page
 from aiida_mlkkr.demo.results import (
     CHARGE_TOLERANCE,
     MOMENT_TOLERANCE,
     POTENTIAL_TOLERANCE,
-    Comparison,
-    ImpurityResult,
+    Impurity,
+    median_saving,
 )
-from aiida_mlkkr.demo.runs import GROUP
+from aiida_mlkkr.demo.runs import GROUP, SCHEDULES, STARTS
+from aiida_mlkkr.demo.tables import TextTable, by_kind, percent, tables, write_csv
+from aiida_mlkkr.kkr.potential import ImpurityPotential
 from aiida_mlkkr.plot.comparison import SiteComparison, comparison_figure
-from aiida_mlkkr.plot.convergence import ConvergenceCurve, convergence_figure
-from aiida_mlkkr.plot.potentials import RadialPotential, potentials_figure
+from aiida_mlkkr.plot.convergence import StartCurves, convergence_figure
+from aiida_mlkkr.plot.potentials import StartPotentials, potentials_figure
 
 CRITERION = 1e-6
-_COMMAND_WIDTH = 52
-_HEADINGS = ('', '', 'steps', 'charge (e)', 'moment (µB)', 'energy (Ry)', 'ΔV (Ry)', 'time (s)', 'nodes')
+COMMAND_WIDTH = 52
 
 
 @dataclass(frozen=True)
 class RunInfo:
     """What belongs to the report beside the numbers.
 
-    :param field_kept: whether the settings differ from JuKKR's in that the initial field stays in the potential.
     :param host: what the impurities sit in, for example `Cu`.
-    :param problems: impurities without a result, and why.
+    :param problems: runs without a result, and why.
     :param seconds: wall time of this demo.
     """
 
     profile: str
     code: str
     code_is_ours: bool
-    field_kept: bool
     host: str
     problems: tuple[tuple[str, str], ...]
     seconds: float
@@ -56,249 +53,181 @@ class RunInfo:
         return 'embedded solver' if self.code_is_ours else self.code
 
 
-def _signed(value: float) -> str:
-    return '0' if value == 0 else f'{value:+.0e}'
-
-
-def _numbers(result: ImpurityResult) -> list[str]:
-    return [
-        f'{result.iterations}',
-        f'{result.charges[0]:.5f}',
-        f'{result.moment:.5f}',
-        f'{result.energy:.6f}',
-    ]
-
-
-def _deviations(row: Comparison) -> list[str]:
-    return [
-        f'{row.ours.iterations - row.jukkr.iterations:+d}',
-        _signed(row.charge_deviation),
-        _signed(row.moment_deviation),
-        _signed(row.energy_deviation),
-        f'{row.potential_deviation:.0e}',
-    ]
-
-
-def _nodes(result: ImpurityResult) -> str:
-    return ' '.join(map(str, result.pks))
-
-
 def explanation(info: RunInfo) -> str:
     """What was done and what the columns mean."""
-    field = (
-        " (test flag accumulate_hfield: the initial field stays in the potential, as in JuKKR's release build)"
-        if info.field_kept
-        else ''
-    )
     return (
-        f"Single impurities in {info.host}, from the archived start potentials with JuKKR's settings{field}, "
-        f"computed by {info.code}, compared with JuKKR's stored results. Charge: electrons on the impurity site. "
-        'Moment, energy: of the whole cluster. ΔV: root mean square difference of the converged potentials, all sites '
-        "and spins. Time: the code's own run time, JuKKR's on the machine of the archive."
+        f"Single impurities in {info.host}, computed by {info.code}. Standard start: the archive's potential by the "
+        'voronoi code. Emulator: a start predicted by a model trained on all impurities of the archive but those of '
+        'this element. Iterations: until the error of the potential is below '
+        f'{CRITERION:g} Ry, with the same mixing schedule for both starts; "!": not converged, which counts as no '
+        'saving; "*": a start that was given up is counted in. Predicted: what the first iteration gives with the '
+        'predicted potential. Moment: of the whole cluster. Charge: electrons on the impurity site. |Δ|, ΔV: largest '
+        "deviation of any run from JuKKR's stored result, of the charges on any site, of the potentials as root mean "
+        "square over all sites and spins. Time: the code's own run time, JuKKR's on the machine of the archive."
     )
 
 
-def verdict(rows: Sequence[Comparison], info: RunInfo) -> str:
-    """One sentence on the agreement, and one for each impurity that stands apart."""
-    same = sum(row.agrees for row in rows)
-    sane = sum(row.ours.sane for row in rows)
+def verdict(impurities: Sequence[Impurity], info: RunInfo) -> str:
+    """What the emulator saved, whether the solutions are the same, and what did not go well."""
     lines = []
-    if rows:
-        lines = [
-            f'{sane} of {len(rows)} results passed the sanity check: charges, neutrality, moments, core states.',
-            f'{same} of {len(rows)} impurities agree with JuKKR within {CHARGE_TOLERANCE:g} e on every site, '
-            f'{MOMENT_TOLERANCE:g} µB in the moment and {1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.',
+    for schedule in SCHEDULES:
+        savings = [
+            f'{percent(median_saving(members, schedule))} of the iterations of {kind} impurities '
+            f'({", ".join(member.symbol for member in members)})'
+            for kind, members in by_kind(impurities).items()
         ]
-    for row in rows:
-        if not row.agrees:
-            lines.append(
-                f'{row.ours.symbol} stands apart: charge {row.largest_charge_deviation:.1e} e on the worst site, '
-                f'moment {abs(row.moment_deviation):.1e} µB, potential {1e3 * row.potential_deviation:.1e} mRy.'
-            )
-    lines += [f'{symbol} has no result: {problem}' for symbol, problem in info.problems]
-    return '\n'.join(lines)
+        if savings:
+            lines.append(f'{schedule.capitalize()} schedule: the emulator saves {" and ".join(savings)} in the median.')
+    if impurities:
+        agreeing = sum(impurity.agrees for impurity in impurities)
+        lines.append(
+            f'{agreeing} of {len(impurities)} impurities agree with JuKKR, whatever the start, within '
+            f'{CHARGE_TOLERANCE:g} e on every site, {MOMENT_TOLERANCE:g} µB in the moment and '
+            f'{1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.'
+        )
+    for impurity in impurities:
+        lines += _remarks(impurity)
+    return '\n'.join([*lines, *(f'{name}: no result: {problem}' for name, problem in info.problems)])
 
 
-def commands(rows: Sequence[Comparison], info: RunInfo) -> list[tuple[str, str]]:
-    """Commands to look further, each with what it shows."""
-    verdi = f'verdi -p {info.profile}'
-    lines = [(f'{verdi} process list -a -G {GROUP}', 'the calculations of the demo')]
-    if rows:
-        ours, jukkr = rows[0].ours, rows[0].jukkr
-        lines += [
-            (f'{verdi} process show {ours.pks[-1]}', f'inputs and outputs of the last calculation of {ours.symbol}'),
-            (f'{verdi} calcjob outputcat {ours.pks[-1]} | less', 'what the code printed'),
-            (f'{verdi} calcjob res {ours.pks[-1]}', 'the parsed results'),
-            (f'{verdi} node graph generate {ours.pks[-1]}', 'where it comes from, as a picture (needs graphviz)'),
-            (f'{verdi} process show {jukkr.pks[-1]}', "JuKKR's calculation in the archive"),
-        ]
-    lines.append((f'{verdi} shell', 'Python with AiiDA loaded'))
+def _remarks(impurity: Impurity) -> list[str]:
+    """What stands out of an impurity's runs."""
+    lines = []
+    for (start, schedule), run in impurity.runs.items():
+        name = f'{impurity.symbol}, {start} start, {schedule} schedule'
+        lines += [f'{name}: the start {dropped!r} was given up: {reason}' for dropped, reason in run.dropped]
+        if run.solution is None:
+            lines.append(f'{name}: not converged in {run.iterations} iterations.')
+    if impurity.solutions and not impurity.agrees:
+        lines.append(
+            f'{impurity.symbol} stands apart from JuKKR: charge {impurity.charge_deviation:.1e} e on the worst site, '
+            f'moment {impurity.moment_spread:.1e} µB, potential {1e3 * impurity.potential_deviation:.1e} mRy.'
+        )
     return lines
 
 
-def print_report(console: Console, rows: Sequence[Comparison], info: RunInfo) -> None:
-    """Print table, verdict and commands."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify='left' if heading in ('', 'nodes') else 'right', no_wrap=True)
-    for row in rows:
-        ours, jukkr = row.ours, row.jukkr
-        style = 'green' if row.agrees else 'red'
-        table.add_row(Text(ours.symbol, 'bold'), 'here', *_numbers(ours), '', f'{ours.seconds:.1f}', _nodes(ours))
-        table.add_row('', 'JuKKR', *_numbers(jukkr), '', f'{jukkr.seconds:.1f}', _nodes(jukkr), style='dim')
-        table.add_row('', 'Δ', *_deviations(row), '', '', style=style, end_section=True)
+def commands(impurities: Sequence[Impurity], info: RunInfo) -> Commands:
+    """Commands to look further, each with what it shows."""
+    verdi = f'verdi -p {info.profile}'
+    lines = [(f'{verdi} process list -a -G {GROUP}', 'the workchains of the demo')]
+    run = impurities[0].runs.get(('emulator', 'default')) if impurities else None
+    if run is not None:
+        pk, symbol = run.pks[0], impurities[0].symbol
+        lines += [
+            (f'{verdi} process status {pk}', f'what the workchain for {symbol} called'),
+            (f'{verdi} process show {pk}', 'its inputs and outputs'),
+            (f'{verdi} process report {pk}', 'what it said'),
+            (f'{verdi} node graph generate {pk}', 'where it comes from, as a picture (needs graphviz)'),
+            (f'{verdi} process show {impurities[0].jukkr.pks[-1]}', "JuKKR's calculation in the archive"),
+        ]
+    return [*lines, (f'{verdi} shell', 'Python with AiiDA loaded')]
+
+
+def print_report(console: Console, impurities: Sequence[Impurity], info: RunInfo) -> None:
+    """Print tables, verdict and commands."""
     console.print()
-    if rows:
-        console.print(table)
+    if impurities:
+        for table in tables(impurities):
+            console.print(_terminal_table(table))
         console.print(Text(explanation(info), style='dim'))
         console.print()
-    console.print(Text(verdict(rows, info)))
+    console.print(Text(verdict(impurities, info)))
     console.print()
-    for command, meaning in commands(rows, info):
-        console.print(Text(f'  {command:<{_COMMAND_WIDTH}} # {meaning}'), soft_wrap=True)
+    for command, meaning in commands(impurities, info):
+        console.print(Text(f'  {command:<{COMMAND_WIDTH}} # {meaning}'), soft_wrap=True)
     console.print()
 
 
-def write_report(folder: Path, rows: Sequence[Comparison], info: RunInfo) -> list[Path]:
+def _terminal_table(content: TextTable) -> Table:
+    table = Table(
+        title=content.title, title_justify='left', title_style='bold', box=box.SIMPLE_HEAD, pad_edge=False, padding=0
+    )
+    for number, heading in enumerate(content.headings):
+        table.add_column(heading, justify='right' if number else 'left', no_wrap=True)
+    for number, row in enumerate(content.rows, start=1):
+        table.add_row(Text(row[0], 'bold'), *row[1:], end_section=number == len(content.rows))
+    for row in content.medians:
+        table.add_row(*row, style='bold')
+    return table
+
+
+def write_report(folder: Path, impurities: Sequence[Impurity], info: RunInfo) -> list[Path]:
     """Write CSV, figures and HTML page into the folder, which is made where it does not exist.
 
     :returns: the files written, the HTML page last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = [_write_csv(folder / 'results.csv', rows)]
-    figures = _write_figures(folder, rows, info) if rows else []
+    files = [write_csv(folder / 'results.csv', impurities, info.code)]
+    figures = _write_figures(folder, impurities, info) if impurities else {}
     page = folder / 'report.html'
-    page.write_text(_page(rows, info, figures), encoding='utf-8')
+    title = f'Impurities in {info.host}: start potentials from an emulator'
+    lead = f'{info.code_name} against JuKKR, by aiida-mlkkr demo in {info.seconds:.0f} s (profile {info.profile})'
+    texts = (verdict(impurities, info), explanation(info))
+    content = html_page(title, lead, texts, tables(impurities), figures, commands(impurities, info))
+    page.write_text(content, encoding='utf-8')
     return [*files, *figures, page]
 
 
-def _write_csv(path: Path, rows: Sequence[Comparison]) -> Path:
-    with path.open('w', newline='', encoding='utf-8') as handle:
-        writer = csv.writer(handle)
-        writer.writerow(
-            [
-                'impurity',
-                'iterations',
-                'iterations_jukkr',
-                'charge_e',
-                'charge_jukkr_e',
-                'largest_charge_deviation_e',
-                'moment_muB',
-                'moment_jukkr_muB',
-                'energy_Ry',
-                'energy_jukkr_Ry',
-                'potential_deviation_mRy',
-                'sanity_check',
-                'seconds',
-                'seconds_jukkr',
-                'nodes',
-                'nodes_jukkr',
-            ]
-        )
-        for row in rows:
-            ours, jukkr = row.ours, row.jukkr
-            writer.writerow(
-                [
-                    ours.symbol,
-                    ours.iterations,
-                    jukkr.iterations,
-                    f'{ours.charges[0]:.6f}',
-                    f'{jukkr.charges[0]:.6f}',
-                    f'{row.largest_charge_deviation:.6f}',
-                    f'{ours.moment:.6f}',
-                    f'{jukkr.moment:.6f}',
-                    f'{ours.energy:.8f}',
-                    f'{jukkr.energy:.8f}',
-                    f'{1e3 * row.potential_deviation:.3e}',
-                    'passed' if ours.sane else 'not done',
-                    f'{ours.seconds:.2f}',
-                    f'{jukkr.seconds:.2f}',
-                    ' '.join(map(str, ours.pks)),
-                    ' '.join(map(str, jukkr.pks)),
-                ]
-            )
-    return path
-
-
-def _write_figures(folder: Path, rows: Sequence[Comparison], info: RunInfo) -> list[Path]:
-    labels = (info.code_name, 'JuKKR')
-    curves, sites, potentials = [], [], []
-    for row in rows:
-        ours, jukkr = row.ours, row.jukkr
-        atom = ours.potential.sites[0][0]
-        name = f'{ours.symbol} in {info.host}'
-        curves.append(ConvergenceCurve(name, ours.errors, jukkr.errors, ours.stage_ends))
-        sites.append(SiteComparison(ours.symbol, atom.z, ours.charges, jukkr.charges, ours.moment, jukkr.moment))
-        radial = [np.array([spin.v for spin in result.potential.sites[0]]) for result in (ours, jukkr)]
-        potentials.append(RadialPotential(name, atom.z, atom.mesh.r, *radial))
+def _write_figures(folder: Path, impurities: Sequence[Impurity], info: RunInfo) -> dict[Path, str]:
+    """Write the figures; they come with their captions."""
     figures = {
-        'convergence.png': convergence_figure(curves, CRITERION, labels),
-        'charges_and_moments.png': comparison_figure(sites, CHARGE_TOLERANCE, MOMENT_TOLERANCE, labels),
-        'potentials.png': potentials_figure(potentials, labels),
+        'convergence.png': (
+            convergence_figure([_curves(impurity, info.host) for impurity in impurities], CRITERION),
+            'Error of the potential against the iteration, from the standard and from the predicted start, with both '
+            'mixing schedules. Grey: JuKKR. A cross ends a run that did not converge.',
+        )
     }
-    for name, figure in figures.items():
+    predicted = [
+        impurity for impurity in impurities if impurity.prediction is not None and impurity.solution is not None
+    ]
+    if predicted:
+        figures['potentials.png'] = (
+            potentials_figure([_potentials(impurity, info.host) for impurity in predicted]),
+            'Potential of the impurity site. Above: by how much the starts are off, averaged over spins. Below: the '
+            'spin splitting of the starts and of the converged potential.',
+        )
+        figures['charges_and_moments.png'] = (
+            comparison_figure(
+                [_sites(impurity) for impurity in predicted], CHARGE_TOLERANCE, MOMENT_TOLERANCE, info.code_name
+            ),
+            "Above: charges and moments from the emulator's start. Below: deviations from JuKKR, of the charges on the "
+            'worst site; hollow dots: no digit differs.',
+        )
+    for name, (figure, _) in figures.items():
         figure.savefig(folder / name)
-    return [folder / name for name in figures]
+    return {folder / name: caption for name, (_, caption) in figures.items()}
 
 
-_CAPTIONS = {
-    'convergence.png': 'Error of the potential against the iteration. Dashed: the change of the mixing scheme.',
-    'charges_and_moments.png': "Above: values, JuKKR's as black bars. Below: deviations, hollow: no digit differs.",
-    'potentials.png': 'Converged potential of the impurity: spin average, spin splitting, difference to JuKKR.',
-}
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 1180px; margin: 2.5rem auto; padding: 0 1.5rem }
-h1 { font-size: 1.7rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.4rem }
-p.lead, p.note { color: #52606d; margin-top: 0 } p.note { font-size: .9rem } p.verdict { white-space: pre-line }
-.scroll { overflow-x: auto; margin: 1.5rem 0 }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; white-space: nowrap }
-th, td { text-align: right; padding: .18rem .9rem }
-th { font-weight: 600; color: #52606d } tbody { border-top: 1px solid #cbd2d9 }
-th:nth-child(-n+2), td:nth-child(-n+2), td:nth-child(9) { text-align: left } td:first-child { font-weight: 700 }
-tr.jukkr td { color: #7b8794 } tr.same td { color: #2f6f4d } tr.apart td { color: #b42318; font-weight: 600 }
-figure { margin: 1.2rem 0 2.2rem } img { max-width: 100% } figcaption { color: #52606d; font-size: .9rem }
-pre { background: #f5f7fa; padding: 1rem; overflow-x: auto; font-size: .85rem }
-"""
-
-_PAGE_HEADING = ''.join(f'<th>{name}</th>' for name in _HEADINGS)
+def _curves(impurity: Impurity, host: str) -> StartCurves:
+    runs = [[impurity.runs.get((start, schedule)) for schedule in SCHEDULES] for start in STARTS]
+    standard, emulator = ([run.errors if run is not None else np.empty(0) for run in pair] for pair in runs)
+    name = f'{impurity.symbol} in {host}'
+    return StartCurves(name, (standard[0], standard[1]), (emulator[0], emulator[1]), impurity.jukkr.errors)
 
 
-def _page_rows(row: Comparison) -> str:
-    ours, jukkr = row.ours, row.jukkr
-    lines = (
-        ('', [ours.symbol, 'here', *_numbers(ours), '', f'{ours.seconds:.1f}', _nodes(ours)]),
-        ('jukkr', ['', 'JuKKR', *_numbers(jukkr), '', f'{jukkr.seconds:.1f}', _nodes(jukkr)]),
-        ('same' if row.agrees else 'apart', ['', 'Δ', *_deviations(row), '', '']),
+def _potentials(impurity: Impurity, host: str) -> StartPotentials:
+    assert impurity.prediction is not None
+    assert impurity.solution is not None
+    converged = impurity.solution.potential
+    radial = [_impurity_site(potential) for potential in (impurity.start, impurity.prediction.potential, converged)]
+    return StartPotentials(f'{impurity.symbol} in {host}', converged.sites[0][0].mesh.r, *radial)
+
+
+def _impurity_site(potential: ImpurityPotential) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.array([spin.v for spin in potential.sites[0]])
+
+
+def _sites(impurity: Impurity) -> SiteComparison:
+    solution, reference = impurity.solution, impurity.reference
+    assert impurity.prediction is not None
+    assert solution is not None
+    return SiteComparison(
+        label=impurity.symbol,
+        nuclear_charge=solution.potential.sites[0][0].z,
+        charges=solution.charges,
+        jukkr_charges=reference.charges,
+        moment=solution.moment,
+        jukkr_moment=reference.moment,
+        predicted_charge=impurity.prediction.charge,
+        predicted_moment=impurity.prediction.moment,
     )
-    cells = (''.join(f'<td>{html.escape(cell)}</td>' for cell in line) for _, line in lines)
-    joined = '\n'.join(f'<tr class="{name}">{cell}</tr>' for (name, _), cell in zip(lines, cells, strict=True))
-    return f'<tbody>\n{joined}\n</tbody>\n'
-
-
-def _page(rows: Sequence[Comparison], info: RunInfo, figures: Sequence[Path]) -> str:
-    body = ''.join(_page_rows(row) for row in rows)
-    images = ''.join(
-        f'<figure><img alt="{html.escape(_CAPTIONS[path.name])}" '
-        f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode("ascii")}">'
-        f'<figcaption>{html.escape(_CAPTIONS[path.name])}</figcaption></figure>\n'
-        for path in figures
-    )
-    shell = '\n'.join(f'{command:<{_COMMAND_WIDTH}} # {meaning}' for command, meaning in commands(rows, info))
-    title = html.escape(f'Impurities in {info.host}')
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>
-<body>
-<h1>{title}</h1>
-<p class="lead">{html.escape(info.code_name)} against JuKKR, by <code>aiida-mlkkr demo</code>
-in {info.seconds:.0f} s (profile <code>{html.escape(info.profile)}</code>)</p>
-<p class="verdict">{html.escape(verdict(rows, info))}</p>
-<div class="scroll"><table><thead><tr>{_PAGE_HEADING}</tr></thead>
-{body}</table></div>
-<p class="note">{html.escape(explanation(info))}</p>
-<h2>Figures</h2>
-{images}<h2>Look further</h2>
-<pre>{html.escape(shell)}</pre>
-</body></html>
-"""

@@ -1,208 +1,201 @@
-"""Run the recipes: some impurities at a time, stage after stage, reusing what an earlier demo has finished."""
+"""The impurity self-consistencies: some at a time, those reused that an earlier demo has finished or begun."""
 
 from __future__ import annotations
 
+import io
 import os
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from aiida_mlkkr.demo.errors import DemoError
+from aiida_mlkkr.demo.live import LiveErrors
 from aiida_mlkkr.demo.recipe import Recipe
+from aiida_mlkkr.demo.reuse import find_process
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.engine.daemon.client import DaemonClient
-    from aiida.orm import AbstractCode, CalcJobNode, ProcessNode
+    from aiida.orm import AbstractCode, CalcJobNode, ProcessNode, WorkChainNode
 
-PARSER = 'mlkkr.kkrimp'
+    from aiida_mlkkr.data.surrogate import SurrogateData
+
 GROUP = 'mlkkr-demo'
-RESULT_FILE = 'out_kkrimp'
-_POLL_SECONDS = 0.3
+STARTS = ('standard', 'emulator')
+SCHEDULES = ('default', 'tuned')
+_POLL_SECONDS = 1.0
 _DAEMON_CHECK_SECONDS = 10.0
 _WALLTIME_SECONDS = 3600
-_ERROR_LINE = re.compile(r'average rms-error\s*:\s*v\+ \+ v-\s*=\s*(\S+)')
 
 
-@dataclass
-class LiveErrors:
-    """Follows the errors that a running calculation on this machine writes, reading only what is new."""
+class ScfRun:
+    """The self-consistency of one impurity from one start with one mixing schedule.
 
-    values: list[float] = field(default_factory=list)
-    _node: CalcJobNode | None = None
-    _offset: int = 0
-
-    def follow(self, node: CalcJobNode) -> None:
-        """Read the new lines of the calculation's output; nothing happens where it is not on this machine."""
-        if self._node is None or node.pk != self._node.pk:
-            self._node, self._offset, self.values = node, 0, []
-        folder = node.get_remote_workdir()
-        if folder is None or node.computer is None or node.computer.transport_type != 'core.local':
-            return
-        try:
-            with open(Path(folder) / RESULT_FILE, 'rb') as handle:
-                handle.seek(self._offset)
-                new = handle.read()
-        except OSError:
-            return
-        complete = new[: new.rfind(b'\n') + 1]
-        self._offset += len(complete)
-        for match in _ERROR_LINE.finditer(complete.decode('ascii', 'replace')):
-            self.values.append(float(match[1].replace('D', 'E')))
-
-
-class ImpurityRun:
-    """One impurity on its way through the stages of its recipe.
-
-    `calculations` holds the calculations of the stages begun; `reused` counts those that an earlier demo had finished;
-    `problem` says why the run ended early.
+    `node` is its workchain, None while it waits; `reused` says that an earlier demo had finished it; `problem` says why
+    no result is to come.
     """
 
-    def __init__(self, recipe: Recipe, code: AbstractCode) -> None:
+    def __init__(self, recipe: Recipe, start: str, schedule: str, builder: ProcessBuilder) -> None:
         self.recipe = recipe
-        self.code = code
-        self.calculations: list[CalcJobNode] = []
-        self.reused = 0
+        self.start = start
+        self.schedule = schedule
+        self.node: WorkChainNode | None = None
+        self.reused = False
         self.problem: str | None = None
-        self._done_iterations = 0
+        self._builder = builder
+        self._finished: dict[int, list[float]] = {}
         self._live = LiveErrors()
 
     @property
-    def symbol(self) -> str:
-        """Element of the impurity."""
-        return self.recipe.symbol
-
-    @property
-    def stages(self) -> int:
-        """Number of stages of the recipe."""
-        return len(self.recipe.parameters)
+    def name(self) -> str:
+        """The run in words."""
+        return f'{self.recipe.symbol}, {self.start} start, {self.schedule} schedule'
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the next stage's calculation is still to be found or submitted."""
-        return self.problem is None and not self.is_done and (not self.calculations or self._current_is_ok)
+        """Whether it is still to be submitted."""
+        return self.node is None
 
     @property
     def is_running(self) -> bool:
-        """Whether a calculation is under way."""
-        return bool(self.calculations) and self.problem is None and not self._current_is_ok
+        """Whether its workchain is under way."""
+        return self.node is not None and self.problem is None and not self.node.is_terminated
 
     @property
-    def is_done(self) -> bool:
-        """Whether every stage ended well."""
-        return len(self.calculations) == self.stages and self._current_is_ok
+    def has_result(self) -> bool:
+        """Whether its workchain came to its end, converged or not."""
+        return self.node is not None and self.problem is None and self.node.is_terminated
 
     @property
     def iterations(self) -> int:
-        """Iterations so far, over all stages."""
-        return self._done_iterations + len(self._live.values)
+        """Iterations so far."""
+        return sum(map(len, self._finished.values())) + len(self._live.values)
 
     @property
     def error(self) -> float | None:
         """Last known error of the potential."""
-        return self._live.values[-1] if self._live.values else None
-
-    @property
-    def _current_is_ok(self) -> bool:
-        return self.calculations[-1].is_finished_ok
+        values = self._live.values or next(reversed(self._finished.values()), [])
+        return values[-1] if values else None
 
     def resume(self) -> None:
-        """Take up what earlier demos have finished or begun."""
-        while self.is_waiting and (calculation := find_calculation(self.recipe, self.code, self.calculations)):
-            self._follow(calculation)
-            self.reused += calculation.is_finished_ok
+        """Take up what an earlier demo has finished or begun."""
+        from aiida.orm import WorkChainNode
+
+        found = find_process('KkrImpScfWorkChain', self._builder._inputs(prune=True))
+        if isinstance(found, WorkChainNode):
+            self.reused = found.is_finished_ok
+            self._take(found)
 
     def submit(self) -> None:
-        """Submit the calculation of the next stage."""
-        from aiida import orm
+        """Submit the workchain."""
         from aiida.engine import submit
+        from aiida.orm import WorkChainNode
 
-        calculation = submit(build(self.recipe, self.code, self.calculations))
-        assert isinstance(calculation, orm.CalcJobNode)
-        self._follow(calculation)
+        node = submit(self._builder)
+        assert isinstance(node, WorkChainNode)
+        self._take(node)
 
-    def _follow(self, calculation: CalcJobNode) -> None:
+    def _take(self, node: WorkChainNode) -> None:
         from aiida import orm
 
-        self._done_iterations += len(self._live.values)
-        self._live = LiveErrors()
-        self.calculations.append(calculation)
-        orm.Group.collection.get_or_create(GROUP)[0].add_nodes(calculation)
+        self.node = node
+        orm.Group.collection.get_or_create(GROUP)[0].add_nodes(node)
         self.look()
 
     def look(self) -> None:
-        """Notice what happened to the calculation under way."""
-        calculation = self.calculations[-1]
+        """Notice what happened since the last look."""
+        assert self.node is not None
         # first whether it has ended: it may end between two questions
-        if not calculation.is_terminated:
-            if calculation.paused:
-                self.problem = f'calculation {calculation.pk} is paused: {calculation.process_status}'
+        ended = self.node.is_terminated
+        current = None
+        for calculation in calculations_of(self.node):
+            assert calculation.pk is not None
+            if calculation.is_terminated:
+                self._finished.setdefault(calculation.pk, errors_of(calculation))
             else:
-                self._live.follow(calculation)
-        elif calculation.is_finished_ok:
-            self._live.values = calculation.outputs.output_parameters['convergence_group']['rms_all_iterations']
-        else:
-            last_words = (calculation.exception or 'it was killed').strip().splitlines()[-1]
-            reason = calculation.exit_message or last_words
-            self.problem = f'calculation {calculation.pk} of stage {len(self.calculations)} failed: {reason}'
+                current = calculation
+        self._live = self._live if current is not None else LiveErrors()
+        if current is not None:
+            self._live.follow(current)
+        if ended and 'results' not in self.node.outputs:
+            last_words = (self.node.exception or 'it was killed').strip().splitlines()[-1]
+            self.problem = f'workchain {self.node.pk} failed: {self.node.exit_message or last_words}'
+        elif current is not None and current.paused:
+            self.problem = f'calculation {current.pk} is paused: {current.process_status}'
 
 
-def build(recipe: Recipe, code: AbstractCode, finished: Sequence[CalcJobNode]) -> ProcessBuilder:
-    """The calculation of the stage after the finished ones, with the archive's own settings as inputs."""
-    from aiida_kkr.calculations import KkrimpCalculation
+def calculations_of(workchain: WorkChainNode) -> list[CalcJobNode]:
+    """The KKRimp calculations of a workchain, in order: each was called by a restart chain that it called."""
+    from aiida import orm
 
-    stage = len(finished)
-    builder = KkrimpCalculation.get_builder()
-    builder.code = code
-    builder.parameters = recipe.parameters[stage]
-    builder.impurity_info = recipe.impurity_info
-    builder.host_Greenfunction_folder = recipe.host
-    if finished:
-        builder.parent_calc_folder = finished[-1].outputs.remote_folder
-    else:
-        builder.impurity_potential = recipe.start_potential
-    builder.metadata.label = f'{recipe.symbol} in the host, stage {stage + 1}'
-    builder.metadata.description = 'aiida-mlkkr demo'
-    builder.metadata.options = {
-        'parser_name': PARSER,
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={'id': workchain.pk}, tag='scf')
+    query.append(orm.WorkChainNode, with_incoming='scf', tag='restarts')
+    query.append(orm.CalcJobNode, with_incoming='restarts', tag='calculation')
+    query.order_by({'calculation': 'ctime'})
+    calculations: list[CalcJobNode] = query.all(flat=True)
+    return calculations
+
+
+def errors_of(calculation: CalcJobNode) -> list[float]:
+    """Error of the potential in every iteration of a calculation that has ended, none if it left no results."""
+    if 'output_parameters' not in calculation.outputs:
+        return []
+    group = calculation.outputs.output_parameters.get_dict().get('convergence_group', {})
+    return list(group.get('rms_all_iterations', []))
+
+
+def four_runs(recipe: Recipe, code: AbstractCode, emulator: SurrogateData) -> list[ScfRun]:
+    """The runs of one impurity, from each start with each schedule.
+
+    :raises DemoError: the inputs do not fit together.
+    """
+    return [
+        ScfRun(recipe, start, schedule, build(recipe, code, schedule, emulator if start == 'emulator' else None))
+        for schedule in SCHEDULES
+        for start in STARTS
+    ]
+
+
+def build(recipe: Recipe, code: AbstractCode, schedule: str, emulator: SurrogateData | None = None) -> ProcessBuilder:
+    """The workchain for an impurity of the archive, from the archived start potential or from an emulator's.
+
+    The archived one is what the emulator's falls back to.
+
+    :raises DemoError: the inputs do not fit together.
+    """
+    with redirect_stdout(io.StringIO()):  # aiida-kkr prints a version number when it is imported
+        from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
+
+    starts = ['startpot'] if emulator is None else ['emulator', 'startpot']
+    options = {
         'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
         'withmpi': bool(code.with_mpi),
         'max_wallclock_seconds': _WALLTIME_SECONDS,
         'environment_variables': {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
     }
+    try:
+        builder = KkrImpScfWorkChain.get_builder_from_protocol(
+            code,
+            recipe.impurity_info,
+            host_greenfunction=recipe.host,
+            startpot=recipe.start_potential,
+            magnetic_moments=recipe.moments,
+            overrides={'starts': starts, 'schedule': schedule},
+            options=options,
+            emulator=emulator,
+        )
+    except ValueError as error:
+        raise DemoError(f'{recipe.symbol}: {error}') from error
+    start = 'standard start' if emulator is None else 'emulator'
+    builder['metadata']['label'] = f'{recipe.symbol} from the {start}, {schedule} schedule'
+    builder['metadata']['description'] = 'aiida-mlkkr demo'
     return builder
 
 
-def find_calculation(recipe: Recipe, code: AbstractCode, finished: Sequence[CalcJobNode]) -> CalcJobNode | None:
-    """A finished or running calculation with exactly the inputs of the next stage, the finished ones first."""
-    from aiida import orm
-
-    if finished:
-        start, label = finished[-1].outputs.remote_folder, 'parent_calc_folder'
-    else:
-        start, label = recipe.start_potential, 'impurity_potential'
-    inputs = {
-        'code': code,
-        'parameters': recipe.parameters[len(finished)],
-        'impurity_info': recipe.impurity_info,
-        'host_Greenfunction_folder': recipe.host,
-        label: start,
-    }
-    query = orm.QueryBuilder()
-    query.append(orm.CalcJobNode, filters={'attributes.parser_name': PARSER}, tag='calculation')
-    for name, node in inputs.items():
-        query.append(orm.Node, filters={'id': node.pk}, with_outgoing='calculation', edge_filters={'label': name})
-    query.order_by({'calculation': {'id': 'desc'}})
-    query.add_projection('calculation', '*')
-    candidates = [node for node in query.all(flat=True) if node.is_finished_ok or not node.is_terminated]
-    return min(candidates, key=lambda node: not node.is_finished_ok, default=None)
-
-
-def lost_calculations(runs: Sequence[ImpurityRun]) -> list[ProcessNode]:
-    """Calculations under way that the broker has no task for, so that no daemon would go on with them.
+def lost_processes(runs: Sequence[ScfRun]) -> list[ProcessNode]:
+    """Processes under way that the broker has no task for, so that no daemon would go on with them.
 
     To be called while the daemon is off: the queue of a broker that runs must not be looked into.
     """
@@ -211,17 +204,18 @@ def lost_calculations(runs: Sequence[ImpurityRun]) -> list[ProcessNode]:
 
     broker = get_manager().get_broker()
     tasks = set(get_process_tasks(broker)) if broker is not None else set()
-    begun = [run.calculations[-1] for run in runs if run.is_running]
-    return [calculation for calculation in begun if calculation.pk not in tasks]
+    begun = [run.node for run in runs if run.node is not None and run.is_running]
+    family = [process for node in begun for process in (node, *node.called_descendants)]
+    return [process for process in family if not process.is_terminated and process.pk not in tasks]
 
 
 def run_all(
-    runs: Sequence[ImpurityRun], daemon: DaemonClient, report: Callable[[], None], check: Callable[[], None]
+    runs: Sequence[ScfRun], daemon: DaemonClient, report: Callable[[], None], check: Callable[[], None]
 ) -> None:
     """Bring every run to its end, as many at a time as there are cores.
 
-    :param report: called after every look at the calculations.
-    :param check: called likewise; an exception that it raises ends the waiting, the calculations go on.
+    :param report: called after every look at the workchains.
+    :param check: called likewise; an exception that it raises ends the waiting, the workchains go on.
     :raises DemoError: the daemon stopped.
     """
     slots = len(os.sched_getaffinity(0))

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
 INK = '#1f2933'
-FAINT = '#d5dbe1'
-OURS = '#0f6cbd'
+MUTED = '#7b8794'
+STANDARD = '#c2410c'
+EMULATOR = '#0f6cbd'
 JUKKR = '#9aa5b1'
-SPIN_UP = '#c2410c'
-SPIN_DOWN = '#0f6cbd'
 GOOD = '#e6f2ea'
+AGREEMENT = '#2f6f4d'
 
 _SETTINGS: dict[RcKeyType, Any] = {
     'font.size': 10.0,
@@ -27,7 +27,7 @@ _SETTINGS: dict[RcKeyType, Any] = {
     'mathtext.fontset': 'dejavusans',
     'text.color': INK,
     'axes.labelcolor': INK,
-    'axes.edgecolor': '#7b8794',
+    'axes.edgecolor': MUTED,
     'axes.linewidth': 0.8,
     'axes.titlesize': 11.0,
     'axes.titleweight': 'bold',

@@ -1,8 +1,7 @@
-"""What is read from the archive, and what is made of it for the embedded solver."""
+"""What is read from the archive, and what the demo makes of it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import pytest
 from aiida_mlkkr.demo.archive import archived_workchains, choose_impurities, import_workchains, packaged_archive
 from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code, local_computer
 from aiida_mlkkr.demo.errors import DemoError
-from aiida_mlkkr.demo.recipe import Recipe, for_embedded_solver, host_formula, recipe_of
-from aiida_mlkkr.demo.results import result_of
-from aiida_mlkkr.demo.runs import build, find_calculation
+from aiida_mlkkr.demo.reading import jukkrs_result
+from aiida_mlkkr.demo.recipe import Recipe, host_formula, recipe_of
+from aiida_mlkkr.demo.reuse import find_process
+from aiida_mlkkr.demo.runs import build
 
 
 @pytest.fixture
@@ -28,50 +28,28 @@ def recipes(aiida_profile: object) -> dict[str, Recipe]:
 def test_the_recipe_is_the_archived_chain(recipes: dict[str, Recipe]):
     recipe = recipes['Mn']
     assert host_formula(recipe) == 'Cu'
-    assert [parameters['IMIX'] for parameters in recipe.parameters] == [0, 5]
-    assert [parameters['QBOUND'] for parameters in recipe.parameters] == [1e-2, 1e-6]
+    assert [node.inputs.parameters['QBOUND'] for node in recipe.calculations] == [1e-2, 1e-6]
     assert recipe.start_potential.filename == 'potential_imp'
     assert recipe.calculations[1].inputs.parent_calc_folder.creator == recipe.calculations[0]
 
 
+def test_no_moment_is_asked_for_where_jukkr_set_no_field(recipes: dict[str, Recipe]):
+    assert recipes['Mn'].moments is None
+    assert recipes['Al'].moments == [0.0]
+
+
 def test_jukkrs_numbers_are_those_of_its_files(recipes: dict[str, Recipe]):
     # the reference table of the archive's makers
-    manganese, aluminium = (result_of(symbol, recipes[symbol].calculations) for symbol in ('Mn', 'Al'))
+    manganese, aluminium = (jukkrs_result(recipes[symbol]) for symbol in ('Mn', 'Al'))
     assert manganese.iterations == 78
-    assert manganese.stage_ends == (58, 78)
-    assert manganese.charges[0] == pytest.approx(24.631, abs=5e-4)
-    assert manganese.moment == pytest.approx(3.7661, abs=1e-4)
     assert manganese.errors[-1] < 1e-6 < manganese.errors[-2]
-    assert manganese.potential.natom == len(manganese.charges) == 13
+    assert manganese.solution is not None
+    assert manganese.solution.charges[0] == pytest.approx(24.631, abs=5e-4)
+    assert manganese.solution.moment == pytest.approx(3.7661, abs=1e-4)
+    assert manganese.solution.potential.natom == len(manganese.solution.charges) == 13
     assert aluminium.iterations == 53
-    assert np.abs(aluminium.moment) < 1e-5
-
-
-def test_the_initial_field_is_kept_where_there_is_one_and_noted_once(recipes: dict[str, Recipe]):
-    recipe = recipes['Mn']
-    ours = for_embedded_solver(recipe)
-    first, second = ours.parameters
-    assert first['TESTFLAG'] == ['accumulate_hfield']
-    assert {key: value for key, value in first.get_dict().items() if key != 'TESTFLAG'} == {
-        key: value for key, value in recipe.parameters[0].get_dict().items() if key != 'TESTFLAG'
-    }
-    assert first.creator.inputs.parameters == recipe.parameters[0]
-    assert second.pk == recipe.parameters[1].pk
-    assert for_embedded_solver(recipe).parameters[0].pk == first.pk
-    assert for_embedded_solver(recipes['Al']).parameters == recipes['Al'].parameters
-
-
-@pytest.mark.parametrize(
-    ('key', 'words'),
-    [('INS', 'full potential'), ('NCOLL', 'non-collinear moments'), ('SPINORBIT', 'spin-orbit coupling')],
-)
-def test_what_the_embedded_solver_does_not_cover_is_refused(recipes: dict[str, Recipe], key: str, words: str):
-    from aiida import orm
-
-    recipe = recipes['Al']
-    parameters = orm.Dict({**recipe.parameters[0].get_dict(), key: 1})
-    with pytest.raises(DemoError, match=rf'of Al .*{words} \({key}=1\).*--kkrimp'):
-        for_embedded_solver(replace(recipe, parameters=(parameters,)))
+    assert aluminium.solution is not None
+    assert np.abs(aluminium.solution.moment) < 1e-5
 
 
 @pytest.mark.usefixtures('aiida_profile_clean')
@@ -112,22 +90,16 @@ def test_codes_that_cannot_stand_in_are_refused(recipes: dict[str, Recipe]):
         jukkr_code(str(archived.pk))
 
 
-def test_nothing_is_found_for_a_code_that_ran_nothing(recipes: dict[str, Recipe]):
-    recipe = recipes['Al']
-    assert find_calculation(recipe, embedded_solver(), []) is None
-    # JuKKR's own calculation has the same inputs, but was read by another parser
-    assert find_calculation(recipe, recipe.calculations[0].inputs.code, []) is None
-
-
 def test_the_builder_takes_the_archives_own_nodes(recipes: dict[str, Recipe]):
     recipe, code = recipes['Al'], embedded_solver()
-    first = build(recipe, code, [])
-    assert first.impurity_potential.pk == recipe.start_potential.pk
-    assert first.host_Greenfunction_folder.pk == recipe.host.pk
-    assert first.metadata.options.parser_name == 'mlkkr.kkrimp'
-    second = build(recipe, code, recipe.calculations[:1])
-    assert second.parent_calc_folder.pk == recipe.calculations[0].outputs.remote_folder.pk
-    assert second.parameters.pk == recipe.parameters[1].pk
+    builder = build(recipe, code, 'default')
+    assert builder.startpot.pk == recipe.start_potential.pk
+    assert builder.host_greenfunction.pk == recipe.host.pk
+    assert builder.impurity_info.pk == recipe.impurity_info.pk
+    assert builder.starts.get_list() == ['startpot']
+    assert builder.schedule['name'] == 'default'
+    assert builder.magnetic_moments.get_list() == [0.0]
+    assert find_process('KkrImpScfWorkChain', builder._inputs(prune=True)) is None
 
 
 @pytest.mark.parametrize(('with_mpi', 'expected'), [(True, True), (False, False), (None, False)])
@@ -138,4 +110,13 @@ def test_mpi_is_used_where_the_code_asks_for_it(recipes: dict[str, Recipe], with
         computer=local_computer(), filepath_executable='/opt/kkrflex.exe',
         default_calc_job_plugin='kkr.kkrimp', with_mpi=with_mpi,
     )  # fmt: skip
-    assert build(recipes['Al'], code, []).metadata.options.withmpi is expected
+    builder = build(recipes['Al'], code, 'default')
+    assert builder.scf.kkrimp.metadata.options.withmpi is expected
+
+
+def test_what_does_not_fit_is_told_before_anything_is_submitted(recipes: dict[str, Recipe]):
+    from dataclasses import replace
+
+    start = recipes['Mn'].start_potential
+    with pytest.raises(DemoError, match=r'^Al: startpot does not fit the cluster'):
+        build(replace(recipes['Al'], start_potential=start), embedded_solver(), 'default')

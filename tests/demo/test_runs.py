@@ -14,8 +14,8 @@ import pytest
 
 from aiida_mlkkr.demo.errors import DemoError, DemoInterrupted
 from aiida_mlkkr.demo.interruption import Interruption
+from aiida_mlkkr.demo.live import LiveErrors
 from aiida_mlkkr.demo.profile import DemoProfile, running_daemon
-from aiida_mlkkr.demo.runs import LiveErrors
 
 BLOCK = """
       ITERATION{number:4d} average rms-error : v+ + v- =  {error}

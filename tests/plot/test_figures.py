@@ -11,23 +11,31 @@ import pytest
 from matplotlib.image import imread
 
 from aiida_mlkkr.plot.comparison import SiteComparison, comparison_figure
-from aiida_mlkkr.plot.convergence import ConvergenceCurve, convergence_figure
-from aiida_mlkkr.plot.potentials import RadialPotential, potentials_figure
+from aiida_mlkkr.plot.convergence import StartCurves, convergence_figure
+from aiida_mlkkr.plot.potentials import StartPotentials, potentials_figure
+from aiida_mlkkr.plot.style import EMULATOR, INK, JUKKR, STANDARD
 
 
-def curve(label: str, ours: int = 40, jukkr: int = 38) -> ConvergenceCurve:
-    return ConvergenceCurve(label, np.geomspace(1, 5e-7, ours), np.geomspace(1, 4e-7, jukkr), (20, ours))
+def errors(iterations: int, last: float = 5e-7) -> np.ndarray:
+    return np.geomspace(1, last, iterations)
 
 
-def sites(label: str, deviation: float) -> SiteComparison:
+def curves(label: str) -> StartCurves:
+    return StartCurves(label, (errors(40), errors(25)), (errors(22), errors(18, 1e-3)), errors(38))
+
+
+def sites(label: str, deviation: float, predicted: float = 0.05) -> SiteComparison:
     charges = np.array([24.63, 29.03, 29.03])
-    return SiteComparison(label, 25.0, charges + deviation, charges, 3.766 + deviation, 3.766)
+    return SiteComparison(
+        label, 25.0, charges + deviation, charges, 3.766 + deviation, 3.766, 24.63 + predicted, 3.766 - predicted
+    )
 
 
-def potential(label: str, nspin: int = 2, shift: float = 1e-6) -> RadialPotential:
+def potentials(label: str, nspin: int = 2) -> StartPotentials:
     r = np.linspace(0.0, 2.6, 50)
-    v = np.array([10 * np.exp(-r), 9 * np.exp(-r)])[:nspin]
-    return RadialPotential(label, 25.0, r, v + shift, v)
+    converged = np.array([10 * np.exp(-r), 9 * np.exp(-r)])[:nspin]
+    standard = np.array([converged.mean(axis=0)] * nspin) - 0.1
+    return StartPotentials(label, r, standard, converged + 0.01, converged)
 
 
 def test_nothing_needs_aiida_or_a_display():
@@ -41,64 +49,73 @@ def test_nothing_needs_aiida_or_a_display():
 @pytest.mark.parametrize('count', [1, 2, 3, 4, 7])
 def test_convergence_has_a_panel_for_each_impurity(count: int, tmp_path: Path):
     labels = [f'X{number}' for number in range(count)]
-    figure = convergence_figure([curve(label) for label in labels], 1e-6)
+    figure = convergence_figure([curves(label) for label in labels], 1e-6)
     assert [axes.get_title(loc='left') for axes in figure.axes] == labels
     for axes in figure.axes:
-        jukkr, ours = (line for line in axes.lines if len(line.get_xdata()) > 2)
-        assert ours.get_xdata()[-1] == 40
-        assert jukkr.get_xdata()[-1] == 38
+        drawn = [(line.get_color(), len(line.get_xdata())) for line in axes.lines if len(line.get_xdata()) > 2]
+        assert drawn == [(JUKKR, 38), (STANDARD, 40), (STANDARD, 25), (EMULATOR, 22), (EMULATOR, 18)]
         assert axes.get_yscale() == 'log'
+        assert 'default  40 → 22\ntuned  25 → 18' in [text.get_text() for text in axes.texts]
     figure.savefig(tmp_path / 'figure.png')
     image = imread(tmp_path / 'figure.png')
     assert image.shape[1] > image.shape[0] / 2
     assert image.std() > 0.01
 
 
+def test_a_run_that_did_not_converge_ends_with_a_cross_and_one_without_iterations_is_not_drawn():
+    impurity = StartCurves('V', (errors(40), np.empty(0)), (errors(22), errors(18, 1e-3)), errors(38))
+    (axes,) = convergence_figure([impurity], 1e-6).axes
+    ends = [(line.get_marker(), line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1]
+    assert ends == [('o', 40), ('o', 22), ('X', 18)]
+
+
 def test_comparison_draws_deviations_and_hides_none(tmp_path: Path):
-    figure = comparison_figure([sites('Mn', 2e-5), sites('Fe', 0.0), sites('Cr', 3e-3)], 1e-4, 1e-3)
+    figure = comparison_figure([sites('Mn', 2e-5), sites('Fe', 0.0), sites('Cr', 3e-3)], 1e-4, 1e-3, 'here')
     charges = figure.axes[2]
-    heights = {
+    dots = {
         (float(x), float(y)): line.get_markerfacecolor()
         for line in charges.lines
         if line.get_marker() == 'o'
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
     }
-    deviations = sorted(y for _, y in heights)
-    np.testing.assert_allclose(deviations[:2], 1e-6)  # equal in all digits: drawn at the resolution, hollow
-    assert {fill for (_, y), fill in heights.items() if y < 2e-6} == {'white'}
-    np.testing.assert_allclose(deviations[2:], [2e-5, 2e-5, 3e-3, 3e-3], rtol=1e-6)
-    assert charges.get_ylim()[1] >= 3e-3
+    # equal in all digits: drawn at the resolution, hollow
+    np.testing.assert_allclose(sorted(y for _, y in dots), [1e-6, 2e-5, 3e-3], rtol=1e-6)
+    assert {fill for (_, y), fill in dots.items() if y < 2e-6} == {'white'}
+    (predicted,) = (line for line in charges.lines if line.get_marker() == 'D')
+    np.testing.assert_allclose(predicted.get_ydata(), 0.05, rtol=1e-6)
     figure.savefig(tmp_path / 'figure.png')
 
 
 def test_comparison_makes_room_for_a_large_deviation():
-    figure = comparison_figure([sites('Mn', 6.3)], 1e-4, 1e-3)
-    assert figure.axes[2].get_ylim()[1] > 6.3
-    assert figure.axes[3].get_ylim()[1] > 6.3
+    figure = comparison_figure([sites('Mn', 6.3), sites('Fe', 0.0, predicted=9.1)], 1e-4, 1e-3, 'here')
+    assert figure.axes[2].get_ylim()[1] > 9.1
+    assert figure.axes[3].get_ylim()[1] > 9.1
 
 
-def test_potentials_show_spin_splitting_and_difference(tmp_path: Path):
-    figure = potentials_figure([potential('Mn in Cu', shift=2e-6), potential('Fe in Cu', shift=-1e-6)])
-    whole, splitting, difference = figure.axes[0], figure.axes[2], figure.axes[4]
-    np.testing.assert_allclose(whole.lines[1].get_ydata()[0], 50.0)  # 2Z at the nucleus
-    np.testing.assert_allclose(splitting.lines[1].get_ydata()[0], 1.0)
-    spins = [line for line in difference.lines if len(line.get_xdata()) > 2]
-    assert len(spins) == 2
-    np.testing.assert_allclose(spins[0].get_ydata(), 2e-3, rtol=1e-6)  # mRy
+def test_potentials_show_how_far_the_starts_are_off(tmp_path: Path):
+    figure = potentials_figure([potentials('Mn in Cu'), potentials('Fe in Cu')])
+    average, splitting = figure.axes[0], figure.axes[2]
+    r = np.linspace(0.0, 2.6, 50)
+    differences = {line.get_color(): line.get_ydata() for line in average.lines if len(line.get_xdata()) == 50}
+    np.testing.assert_allclose(differences[STANDARD], -0.1 * r, atol=1e-12)
+    np.testing.assert_allclose(differences[EMULATOR], 0.01 * r, atol=1e-12)
+    splittings = {line.get_color(): line.get_ydata() for line in splitting.lines if len(line.get_xdata()) == 50}
+    np.testing.assert_allclose(splittings[STANDARD], 0.0, atol=1e-12)
+    np.testing.assert_allclose(splittings[EMULATOR], r * np.exp(-r), atol=1e-12)
+    np.testing.assert_allclose(splittings[INK], r * np.exp(-r), atol=1e-12)
     figure.savefig(tmp_path / 'figure.png')
 
 
-def test_potentials_without_spins():
-    figure = potentials_figure([potential('Al in Cu', nspin=1)])
-    splitting, difference = figure.axes[1], figure.axes[2]
-    np.testing.assert_array_equal(splitting.lines[1].get_ydata(), 0.0)
-    assert len([line for line in difference.lines if len(line.get_xdata()) > 2]) == 1
+def test_potentials_without_spins_have_no_splitting():
+    figure = potentials_figure([potentials('Al in Cu', nspin=1)])
+    for line in figure.axes[1].lines:
+        np.testing.assert_array_equal(line.get_ydata(), 0.0)
 
 
 def test_an_empty_figure_is_refused():
     with pytest.raises(ValueError, match='at least one'):
         convergence_figure([], 1e-6)
     with pytest.raises(ValueError, match='at least one'):
-        comparison_figure([], 1e-4, 1e-3)
+        comparison_figure([], 1e-4, 1e-3, 'here')
     with pytest.raises(ValueError, match='at least one'):
         potentials_figure([])
