@@ -28,7 +28,7 @@ def find_impurities(
     """Find the finished impurities among nodes and all that these called.
 
     Understood are ``kkr_imp_wc``, ``kkr_imp_sub_wc`` and ``KkrImpScfWorkChain``, also where other workchains call them,
-    and ``KkrimpCalculation``s by themselves, of AiiDA 0.12, 1 and 2. A node inside of such a workchain stands for the
+    and each ``KkrimpCalculation`` by itself, of AiiDA 0.12, 1 and 2. A node inside of such a workchain stands for the
     workchain; of calculations that continue one another the last one counts that can be used.
 
     :param group: a group, or its label.
