@@ -125,4 +125,6 @@ def _scf(overrides: Mapping[str, Any], protocol: str | None, options: Mapping[st
     """Inputs of the KKRimp chain, whose mixing comes from the schedule and not from its own protocol."""
     values = protocol_inputs(RESTARTS, protocol)
     del values['kkrimp']['parameters']
-    return merged(merged(values, overrides), {'kkrimp': {'metadata': {'options': options or {}}}})
+    values = merged(values, overrides)
+    values['kkrimp']['metadata']['options'] |= options or {}  # resources as a whole: their keys depend on one another
+    return values

@@ -61,21 +61,20 @@ class Schedule:
         """
         return {**self.stages[stage], 'HFIELD': list(field if stage == 0 else NO_FIELD)}
 
-    def field(self, magnetic: bool, state_known: bool, asked: Sequence[float] | None) -> tuple[float, int]:
-        """The initial field that a start gets: one that is not magnetic, if its magnetic state is not known.
+    def field(self, state_known: bool, asked: Sequence[float] | None) -> tuple[float, int]:
+        """The initial field that a start gets: none where its magnetic state is known, or none is asked for.
 
-        :param magnetic: whether the start is magnetic.
-        :param state_known: whether the one who made it knows the magnetic state.
-        :param asked: the moments asked for; they give the field its sign, and none asks for none.
+        :param state_known: whether the start has the splitting of the spins that its maker means it to have.
+        :param asked: the moments asked for; they give the field its sign.
         :raises ValueError: moments of both signs are asked for, which a field cannot bring about.
         """
-        if magnetic or state_known or (asked is not None and not any(asked)):
+        if state_known or (asked is not None and not any(asked)):
             return NO_FIELD
         signs = {moment > 0 for moment in asked or [1.0] if moment}
         if len(signs) > 1:
             raise ValueError(
-                'moments of both signs are asked for, but this start is not magnetic and the initial field is the same '
-                'on all sites'
+                'moments of both signs are asked for, but this start does not have them, and the initial field is the '
+                'same on all sites'
             )
         strength, iterations = self.initial_field
         return (strength if signs.pop() else -strength, iterations)

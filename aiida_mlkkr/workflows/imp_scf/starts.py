@@ -22,12 +22,13 @@ from aiida_mlkkr.workflows.imp_scf.voronoi import join_potentials, voronoi_build
 class Made:
     """A start potential.
 
-    :param state_known: whether its maker knows the magnetic state, so that one that is not magnetic is meant so.
+    :param state_known: whether its spins are split, or not, as its maker means it; None where only a split potential is
+        meant so.
     :param prediction: what an emulator says of its own potential.
     """
 
     potential: orm.SinglefileData
-    state_known: bool = False
+    state_known: bool | None = None
     prediction: orm.Dict | None = None
 
 
@@ -93,11 +94,12 @@ def _standard(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, _process:
 
 
 def _voronoi(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, process: orm.ProcessNode | None) -> Made:
-    """From aiida-kkr's voronoi workchain."""
+    """From aiida-kkr's voronoi workchain; the voronoi code splits the spins by a table that knows no host."""
     assert process is not None
     if not process.is_finished_ok:
         raise ValueError(f'{process.process_label}<{process.pk}> failed: {process.exit_message or process.exception}')
-    return Made(join_potentials(writeout, process.outputs.last_voronoi_remote, inputs.impurity_info))
+    potential = join_potentials(writeout, process.outputs.last_voronoi_remote, inputs.impurity_info)
+    return Made(potential, state_known=False)
 
 
 STARTS: Final[dict[str, StartMaker]] = {

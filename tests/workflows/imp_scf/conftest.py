@@ -1,0 +1,110 @@
+"""Copper by JuKKR (the packaged archive), the embedded solver, and codes of JuKKR that are never run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiida_mlkkr.demo.archive import archived_workchains, current_archive, import_workchains, packaged_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiida.engine import ProcessBuilder
+    from aiida.manage.configuration import Profile
+    from aiida.orm import CalcJobNode, InstalledCode, ProcessNode, RemoteData, SinglefileData, WorkChainNode
+
+MN_MOMENT, MN_CHARGE = 3.76605, 24.630716
+"""Manganese in copper, 13 sites: total spin moment (Bohr magnetons) and charge of the site by JuKKR."""
+
+
+@dataclass(frozen=True)
+class Copper:
+    """The host, its write-out, and JuKKR's impurities in it.
+
+    :param code: the embedded solver.
+    :param impurities: finished ``kkr_imp_wc`` by element.
+    """
+
+    code: InstalledCode
+    writeout: CalcJobNode
+    impurities: dict[str, WorkChainNode]
+
+    @property
+    def greenfunction(self) -> RemoteData:
+        return self.writeout.outputs.remote_folder
+
+    @property
+    def host(self) -> RemoteData:
+        return self.writeout.inputs.parent_folder
+
+    @property
+    def kkr(self) -> InstalledCode:
+        return self.writeout.inputs.code
+
+    @property
+    def voronoi(self) -> InstalledCode:
+        return self.impurities['Mn'].inputs.voronoi
+
+    def calculation(self, element: str, label: str, number: int = 0) -> ProcessNode:
+        """The process of that label in the workchain of an impurity."""
+        nodes = [node for node in self.impurities[element].called_descendants if node.process_label == label]
+        return sorted(nodes, key=lambda node: node.ctime)[number]
+
+    def builder(self, impurity: Any, **inputs: Any) -> ProcessBuilder:
+        """By the embedded solver, in the write-out of the archive unless a host is given."""
+        from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
+
+        if 'host' not in inputs:
+            inputs.setdefault('host_greenfunction', self.greenfunction)
+        return KkrImpScfWorkChain.get_builder_from_protocol(self.code, impurity, **inputs)
+
+    def run(self, impurity: Any, **inputs: Any) -> WorkChainNode:
+        """To the end."""
+        from aiida.engine import run_get_node
+
+        return run_get_node(self.builder(impurity, **inputs)).node
+
+    def start(self, element: str) -> SinglefileData:
+        """The start potential of the voronoi code."""
+        return self.calculation(element, 'KkrimpCalculation').inputs.impurity_potential
+
+
+@pytest.fixture(scope='module')
+def copper(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Copper:
+    from aiida import orm
+
+    with packaged_archive() as packaged, current_archive(packaged) as path:
+        entries = archived_workchains(path)
+        workchains, _ = import_workchains(path, entries)
+    impurities = {entry.symbol: node for entry, node in zip(entries, workchains, strict=True)}
+    calculations = [node for node in impurities['Mn'].called_descendants if node.process_label == 'KkrimpCalculation']
+    writeout = calculations[0].inputs.host_Greenfunction_folder.creator
+    # JuKKR's codes belong to a computer that has to be configured, but there is nothing on it
+    writeout.inputs.code.computer.configure()
+    return Copper(_embedded_solver(orm, tmp_path_factory.mktemp('work')), writeout, impurities)
+
+
+def _embedded_solver(orm: Any, folder: Path) -> InstalledCode:
+    computer = orm.Computer(
+        label=f'mlkkr-{folder.name}',
+        hostname='localhost',
+        transport_type='core.local',
+        scheduler_type='core.direct',
+        workdir=str(folder),
+    ).store()
+    computer.set_minimum_job_poll_interval(0.0)
+    computer.set_default_mpiprocs_per_machine(1)
+    computer.configure(safe_interval=0.0)
+    executable = shutil.which('mlkkr-kkrimp')
+    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
+    return orm.InstalledCode(
+        label='mlkkr-kkrimp',
+        computer=computer,
+        filepath_executable=executable,
+        default_calc_job_plugin='kkr.kkrimp',
+        with_mpi=False,
+    ).store()

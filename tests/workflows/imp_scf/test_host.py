@@ -1,0 +1,161 @@
+"""The host of an impurity self-consistency: written out once for all, and the start of the voronoi code.
+
+JuKKR's codes are not here: their recorded calculations stand in for them, taken from the archive by AiiDA's caching, so
+that aiida-kkr's own workchains run as they are. What was not recorded cannot run, and would fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from .conftest import Copper
+
+OPTIONS = {'resources': {'num_machines': 1}, 'withmpi': False, 'max_wallclock_seconds': 3600, 'queue_name': ''}
+QUICK = {'convergence': 1e-2, 'host_options': OPTIONS}
+
+
+@contextmanager
+def recorded(*processes: Any) -> Iterator[None]:
+    """Take the results of these calculations where they would be done again."""
+    from aiida.manage.caching import enable_caching
+
+    for node in processes:
+        node.base.caching.rehash()  # the archive comes from another version of AiiDA
+    with enable_caching(identifier=processes[0].process_type):
+        yield
+
+
+def writeouts() -> list[Any]:
+    from aiida import orm
+    from aiida_kkr.workflows import kkr_flex_wc
+
+    return orm.QueryBuilder().append(kkr_flex_wc).all(flat=True)
+
+
+def in_the_cluster(copper: Copper, z: float) -> dict[str, Any]:
+    return {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [z]}
+
+
+def test_a_finished_writeout_is_used_again(copper):
+    before = len(writeouts())
+    node = copper.run(
+        in_the_cluster(copper, 13.0), host=copper.host, kkr=copper.kkr, magnetic_moments=[0], overrides=QUICK
+    )
+    assert node.is_finished_ok, node.exit_message
+    assert node.outputs.host_greenfunction == copper.greenfunction
+    assert len(writeouts()) == before
+
+
+def test_two_impurities_share_a_writeout_that_is_under_way(copper):
+    """The same host on what counts as another contour: written out by the first one that comes."""
+    from aiida.engine import run_get_node
+    from aiida.manage import get_manager
+
+    before = set(writeouts())
+    first, second = (
+        copper.builder(
+            in_the_cluster(copper, z),
+            host=copper.host,
+            kkr=copper.kkr,
+            magnetic_moments=[0],
+            overrides=QUICK,
+            params_kkr_overwrite={'NPOL': 5},
+        )
+        for z in (25.0, 30.0)
+    )
+    with recorded(copper.writeout):
+        one = get_manager().get_runner().submit(first)
+        other = run_get_node(second).node
+    assert other.is_finished_ok, other.exit_message
+    (shared,) = set(writeouts()) - before
+    assert shared.is_finished_ok
+    assert shared.caller == one
+    assert other.outputs.host_greenfunction == shared.outputs.GF_host_remote
+    assert other.outputs.host_greenfunction != copper.greenfunction
+    calculation = other.outputs.host_greenfunction.creator
+    assert calculation.base.caching.get_cache_source() == copper.writeout.uuid
+
+
+@pytest.mark.parametrize(
+    ('changed', 'found'),
+    [
+        ({}, True),
+        ({'contour': {'NPOL': 7}}, False),
+        ({'impurity_info': {'Rcut': 4.0}}, False),
+        ({'impurity_info': {'Zimp': [30.0]}}, True),
+        ({'retrieve': False}, True),
+    ],
+)
+def test_which_writeouts_can_be_shared(copper, changed, found):
+    from aiida import orm
+
+    from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout
+
+    wanted = WantedWriteout(
+        kkr=copper.kkr,
+        host=copper.host,
+        impurity_info=orm.Dict(in_the_cluster(copper, 25.0) | changed.get('impurity_info', {})),
+        options=orm.Dict(OPTIONS),
+        contour=orm.Dict(changed['contour']) if 'contour' in changed else None,
+        retrieve=changed.get('retrieve', True),
+        computer=copper.code.computer,
+    )
+    archived = copper.writeout.caller
+    assert wanted.find() == (archived if found else None)
+
+
+def test_a_writeout_that_fails_ends_the_chain(copper):
+    """KKRhost is not here, and this one was not recorded."""
+    node = copper.run(
+        in_the_cluster(copper, 13.0),
+        host=copper.host,
+        kkr=copper.kkr,
+        params_kkr_overwrite={'NPOL': 9},
+        overrides=QUICK,
+    )
+    assert node.exit_status == 410
+    assert 'kkr_flex_wc' in node.exit_message
+
+
+def test_start_of_the_voronoi_code(copper):
+    """The same potential as that of aiida-kkr's kkr_imp_wc, and the same first iterations, in the initial field."""
+    voronoi = [copper.calculation(element, 'VoronoiCalculation') for element in ('Mn', 'Al')]
+    with recorded(*voronoi):
+        node = copper.run('Mn', voronoi=copper.voronoi, overrides={**QUICK, 'starts': ['voronoi']})
+    assert node.is_finished_ok, node.exit_message
+    results = node.outputs.results.get_dict()
+    assert results['start'] == 'voronoi'
+    assert results['initial_field'] == [0.02, 10]
+    first = _first_calculation(node)
+    assert first.inputs.impurity_potential.get_content() == copper.start('Mn').get_content()
+    # as JuKKR's release builds do, which the embedded solver has to be told
+    assert first.inputs.parameters['TESTFLAG'] == ['accumulate_hfield']
+    assert results['total_spin_moment'] > 3.0
+    jukkr = copper.calculation('Mn', 'KkrimpCalculation').outputs.output_parameters['convergence_group']
+    ours = node.outputs.scf_history.get_array('rms_charge')
+    assert ours[:20] == pytest.approx(jukkr['rms_all_iterations'][:20], rel=1e-3)
+
+
+def test_a_voronoi_code_that_fails_costs_its_start_only(copper):
+    """It is not here, and nickel was not asked for before: not recorded with this Fermi energy."""
+    node = copper.run(
+        'Ni',
+        voronoi=copper.voronoi,
+        magnetic_moments=[0],
+        overrides={**QUICK, 'starts': ['voronoi', 'standard']},
+    )
+    assert node.is_finished_ok, node.exit_message
+    results = node.outputs.results.get_dict()
+    assert results['start'] == 'standard'
+    (dropped,) = results['starts_dropped']
+    assert dropped['start'] == 'voronoi'
+    assert 'kkr_startpot_wc' in dropped['reason']
+
+
+def _first_calculation(node: Any) -> Any:
+    calculations = [child for child in node.called_descendants if child.process_label == 'KkrimpCalculation']
+    return min(calculations, key=lambda child: child.ctime)
