@@ -244,7 +244,8 @@ class ClusterResult:
             core=tuple(tuple(atom.core for atom in site) for site in sites) if sites else None,
             edge=np.array([[edge(atom) for atom in site] for site in sites]) if sites else None,
             potential_finite=all(np.isfinite(atom.v).all() for site in sites for atom in site),
-            total_energy=None if np.isnan(energy).all() else float(energy[-1]),
+            # it is printed last: a run that was killed may not have come to it
+            total_energy=None if np.isnan(energy[-1]) and not history.has_nan else float(energy[-1]),
             error=float(history.error[-1]),
             contour_bottom=history.contour_bottom,
             efermi=sites[0][0].efermi if sites else None,

@@ -396,6 +396,20 @@ def test_interrupted_and_crashed(real, parse, part):
     assert 'forrtl: severe (174)' in node.exit_message
 
 
+@pytest.mark.parametrize('part', [0.5, 0.6, 0.9])
+def test_what_a_killed_run_leaves_is_sane(real, judged, part):
+    """The energy of the last iteration is missing; its charges and the potential are not."""
+    files, _, _ = real('mn_in_cu')
+    ours, _ = judged(broken_off(files, part))
+    own = ours['mlkkr_group']
+    assert own['problems'] == []
+    assert own['sanity_checked']
+    assert own['potential_usable']
+    files[POTENTIAL] = files[POTENTIAL][: len(files[POTENTIAL]) // 2]
+    ours, _ = judged(broken_off(files, part))
+    assert not ours['mlkkr_group']['potential_usable']
+
+
 def test_a_harmless_note_of_gfortran_is_no_crash(real, parse):
     files, cmoms, _ = real('mn_pair')
     note = b'Note: The following floating-point exceptions are signalling: IEEE_INVALID_FLAG IEEE_UNDERFLOW_FLAG\n'

@@ -17,6 +17,7 @@ from aiida_mlkkr.workflows.kkrimp.endings import (
     OUT_OF_MEMORY,
     OUT_OF_WALLTIME,
 )
+from aiida_mlkkr.workflows.kkrimp.findings import last_words
 from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL, default_cures, validate_cures, validate_inputs
 from aiida_mlkkr.workflows.kkrimp.moves import PARSER, RestartMoves, findings, name
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
@@ -193,7 +194,7 @@ class KkrimpBaseWorkChain(RestartMoves):
         """A calculation that excepted is done once more; one that was killed is not."""
         if node.is_killed:
             return self.exit_codes.ERROR_SUB_PROCESS_KILLED.format(found=f'{name(node)} was killed.')
-        words = (node.exception or 'no reason given').strip().splitlines()[-1]
+        words = last_words(node.exception or 'without a reason')
         self.report(f'{name(node)} excepted: {words}')
         if not self._may_try('excepted', self._cures.repeats):
             found = f'{name(node)} excepted: {words} (see verdi process report {node.pk})'

@@ -25,9 +25,8 @@ FIRST_QUASI_NEWTON: Final = 3
 class Cures:
     """By how much, and how often, see ``protocols/kkrimp_base.yaml``.
 
-    :param mixing_factor: factor on MIXFAC where the error grew or the solution was false, between 0 and 1.
-    :param finer_factor: factor on MIXFAC where Anderson mixing made no progress.
-    :param simple_steps: steps of simple mixing before Anderson mixing, after both of them.
+    :param mixing_factor: factor on MIXFAC where smaller steps may help, between 0 and 1.
+    :param simple_steps: steps of simple mixing before Anderson mixing.
     :param stagnating: how often the mixing is changed for lack of progress.
     :param diverging: how often it is reduced because the error grew or a core state was lost.
     :param false_convergence: how often it is reduced because the solution was false.
@@ -35,7 +34,6 @@ class Cures:
     """
 
     mixing_factor: float
-    finer_factor: float
     simple_steps: int
     stagnating: int
     diverging: int
@@ -45,7 +43,7 @@ class Cures:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if 'factor' in field.name:
+            if field.name == 'mixing_factor':
                 if not isinstance(value, int | float) or not 0 < value < 1:
                     raise ValueError(f'{field.name} is a number between 0 and 1, not {value}')
             elif not isinstance(value, int) or value < 0:
@@ -64,22 +62,26 @@ class Cures:
         return cls(**{**defaults, **values})
 
     def calmer(self, settings: Settings) -> dict[str, Any]:
-        """Smaller steps, and simple mixing at first: after a divergence, or a false solution."""
-        calm = {**settings, 'MIXFAC': self.mixing_factor * settings.get('MIXFAC', DEFAULT_MIXFAC)}
-        if uses_history(settings):
-            calm['NSIMPLEMIXFIRST'] = max(self.simple_steps, settings.get('NSIMPLEMIXFIRST', 0))
-        return calm
+        """After a divergence or a false solution: smaller steps, and Anderson mixing after a few simple ones.
+
+        Simple mixing alone can be unstable with any step that gets anywhere: the charge of 3d impurities oscillates.
+        """
+        return self._anderson(settings, self.mixing_factor, max(self.simple_steps, settings.get('NSIMPLEMIXFIRST', 0)))
 
     def other_mixing(self, settings: Settings) -> dict[str, Any]:
-        """Anderson mixing instead of simple mixing; Anderson mixing with smaller steps: where nothing moves."""
-        if not uses_history(settings):
-            itdbry = settings.get('ITDBRY', DEFAULT_ITDBRY)
-            return {**settings, 'IMIX': ANDERSON, 'ITDBRY': itdbry, 'NSIMPLEMIXFIRST': 0}
+        """Where nothing moves: Anderson mixing instead of simple mixing; Anderson mixing with smaller steps."""
+        if uses_history(settings):
+            return self._anderson(settings, self.mixing_factor, self.simple_steps)
+        return self._anderson(settings, 1.0, 0)
+
+    @staticmethod
+    def _anderson(settings: Settings, factor: float, simple_steps: int) -> dict[str, Any]:
         return {
             **settings,
             'IMIX': ANDERSON,
-            'MIXFAC': self.finer_factor * settings.get('MIXFAC', DEFAULT_MIXFAC),
-            'NSIMPLEMIXFIRST': self.simple_steps,
+            'ITDBRY': settings.get('ITDBRY', DEFAULT_ITDBRY),
+            'MIXFAC': factor * settings.get('MIXFAC', DEFAULT_MIXFAC),
+            'NSIMPLEMIXFIRST': simple_steps,
         }
 
 

@@ -64,3 +64,8 @@ def _errors(convergence: Mapping[str, Any]) -> tuple[float, ...]:
     charge = convergence.get('rms_all_iterations', [])
     spin = convergence.get('rms_spin_all_iterations') or charge
     return tuple(math.nan if None in pair else float(max(pair)) for pair in zip(charge, spin, strict=True))
+
+
+def last_words(traceback: str) -> str:
+    """The line of a traceback that says what went wrong at first."""
+    return traceback.split('\n\nThe above exception was the direct cause')[0].strip().splitlines()[-1]
