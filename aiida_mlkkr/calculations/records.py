@@ -35,6 +35,9 @@ USEFUL: Final = ('kkrflex_atominfo', 'kkrflex_green')
 LARGEST_ERROR: Final = 1e-4
 """Error of the potential in Ry up to which a run is converged well enough to learn from."""
 
+FULL_POTENTIAL: Final = 'it is in full potential, models learn potentials of the atomic-sphere approximation'
+"""Why nothing is learnt from such a run."""
+
 _SAME_ENERGY: Final = 1e-4
 _SAME_LENGTH: Final = 1e-6
 
@@ -222,7 +225,7 @@ def unusable(run: KkrimpRun) -> str:
     if run.potential is None:
         return run.potential_fault
     if run.potential.is_full_potential:
-        return 'it is in full potential, models learn potentials of the atomic-sphere approximation'
+        return FULL_POTENTIAL
     if 'LDA+U' in run.config.get('RUNFLAG', ''):
         return 'it was calculated with LDA+U, of which models know nothing'
     error = float(history.error[-1])

@@ -9,8 +9,10 @@ from aiida import orm
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from rich.progress import Progress
 
+from aiida_mlkkr import __version__
 from aiida_mlkkr.calculations.folders import run_of
-from aiida_mlkkr.calculations.records import NEEDED, unusable
+from aiida_mlkkr.calculations.records import FULL_POTENTIAL, NEEDED, unusable
+from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.kkr.run import LOG, POTENTIAL, STDOUT
 from aiida_mlkkr.parsers.retrieved import PACKED
 from aiida_mlkkr.query.candidates import find_candidates
@@ -73,6 +75,7 @@ class _Search:
         self._superseded: set[int] = set()
         self._explained: set[int] = set()
         self._potentials: dict[str, int] = {}
+        self._learnt = _in_datasets()
 
     def judge(self, evidence: Evidence) -> None:
         """Put a candidate where it belongs; earlier stages of one that is used or named already go nowhere."""
@@ -96,11 +99,23 @@ class _Search:
         impurity = _collected(evidence)
         if isinstance(impurity, str):
             return impurity
-        reason = unusable(run_of(impurity.retrieved, impurity.host_writeout, impurity.potential))
-        if reason:
-            return reason
+        if impurity.uuid not in self._learnt:
+            reason = unusable(run_of(impurity.retrieved, impurity.host_writeout, impurity.potential))
+            if reason:
+                return reason
         same = self._potentials.setdefault(_content(impurity), evidence.candidate.process)
         return impurity if same == evidence.candidate.process else f'the same potential as that of {same}'
+
+
+def _in_datasets() -> set[str]:
+    """UUIDs of the impurities that this version of the package has found good, and need not be read again."""
+    query = orm.QueryBuilder()
+    query.append(
+        ImpurityDatasetData,
+        filters={'attributes.package_version': __version__},
+        project='attributes.details.sources',
+    )
+    return {uuid for (sources,) in query.all() for uuid in sources}
 
 
 def _other_purpose(evidence: Evidence) -> str:
@@ -114,7 +129,9 @@ def _other_purpose(evidence: Evidence) -> str:
 
 
 def _collected(evidence: Evidence) -> FinishedImpurity | str:
-    """The nodes of an impurity, or what is missing in the database."""
+    """The nodes of an impurity, or why it cannot be used, as far as that can be told without reading its files."""
+    if evidence.parameters.get('INS'):
+        return FULL_POTENTIAL  # without reading a large file to find the same
     retrieved, potential, writeout = evidence.retrieved, evidence.potential, evidence.writeout
     if retrieved is None or not {LOG, STDOUT, PACKED}.intersection(_files(retrieved)):
         return _no_output(evidence)

@@ -144,6 +144,30 @@ def test_packed_files_of_aiida_kkr_1(past, manganese, find):
     assert impurity.elements == ('Mn',)
 
 
+def test_of_the_starts_of_a_workchain_the_one_counts_that_it_ended_with(past, manganese, archived_output, find):
+    """``KkrImpScfWorkChain``: a false solution, then a good one whose file it returns, then one that was not needed."""
+    from aiida import orm
+
+    (early, late), inputs = manganese
+    outer = past.process(orm.WorkChainNode, 'KkrImpScfWorkChain', {})
+
+    def start(files):
+        base = past.process(orm.WorkChainNode, 'KkrimpBaseWorkChain', {}, caller=outer)
+        return past.kkrimp(files, inputs, caller=base)
+
+    start(archived(archived_output, FALSE))
+    good = start(late)
+    start(early)
+    function = past.process(orm.CalcFunctionNode, 'impurity_scf_results', {'retrieved': good.outputs.retrieved})
+    potential = orm.SinglefileData(io.BytesIO(late['out_potential']), filename='potential')
+    past.output(function, potential, 'converged_potential')
+    past.output(outer, potential, 'converged_potential')
+    found = find(nodes=[outer])
+    assert (processes(found), found.dropped) == ([outer.pk], [])
+    assert found.usable[0].retrieved.pk == good.outputs.retrieved.pk
+    assert found.usable[0].potential.pk == potential.pk
+
+
 def test_links_of_aiida_0(past, manganese, find):
     from aiida import orm
 
@@ -198,6 +222,15 @@ def test_real_failures(past, manganese, archived_output, find):
     assert found_reasons[false.pk].startswith('it is not physical: site 1 (Ni) holds 18.26 electrons, 9.74 fewer')
     assert found_reasons[stagnating.pk].startswith('it is not converged, its error is')
     assert 'a core state was not found' in found_reasons[lost.pk]
+
+
+def test_full_potential_is_told_without_reading(past, manganese, find):
+    from aiida import orm
+
+    _, inputs = manganese
+    calculation = past.kkrimp({}, {**inputs, 'parameters': orm.Dict({'INS': 1})})
+    (reason,) = reasons(find(nodes=[calculation])).values()
+    assert reason.startswith('it is in full potential')
 
 
 def test_what_a_database_lacks_is_named(past, manganese, find):

@@ -54,6 +54,14 @@ def test_datasets_are_made_once(fresh):
     assert fewer.spec.details['sources'] == [fresh[0].uuid]
 
 
+def test_what_is_in_a_dataset_is_not_read_again(copper, usable, monkeypatch):
+    from aiida_mlkkr.query import find, find_impurities, impurity_shards
+
+    impurity_shards(usable)
+    monkeypatch.setattr(find, 'run_of', lambda *_: pytest.fail('the files are read again'))
+    assert find_impurities(nodes=copper.values()).usable == usable
+
+
 def test_a_dataset_of_other_nodes_or_another_version_is_not_taken(fresh, monkeypatch):
     from aiida import orm
 
