@@ -155,12 +155,8 @@ def read_config(path: Path) -> KkrimpConfig:
     if not text.strip():
         raise KkrFileError(f'{path.name} is empty')
     for number, key, words in config_lines(text):
-        try:
-            ins_given |= key == 'INS'
-            values.update(_interpret(key, words))
-        except (ValueError, IndexError) as error:
-            reason = 'it has no value' if isinstance(error, IndexError) else str(error)
-            raise KkrFileError(f'{path.name}, line {number}: value of {key}: {reason}') from error
+        ins_given |= key == 'INS'
+        values.update(_fields_of(f'{path.name}, line {number}', key, words))
     if not ins_given:
         raise UnsupportedSettingError(
             'INS absent from config.cfg, which means full potential (INS= 1),', FULL_POTENTIAL
@@ -180,19 +176,21 @@ def read_config(path: Path) -> KkrimpConfig:
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Check settings before there is a ``config.cfg``: keys and values, a list for several words of a value.
 
+    :raises KkrFileError: if a value cannot be read.
     :raises UnsupportedSettingError: if a key, flag or value is not implemented.
-    :raises KkrFileError: if a value is not what its key needs.
     """
     for key, value in settings.items():
-        words = (
-            [str(word) for word in value]
-            if isinstance(value, Sequence) and not isinstance(value, str)
-            else [str(value)]
-        )
-        try:
-            _interpret(key, words)
-        except (ValueError, IndexError) as error:
-            raise KkrFileError(f'value of {key}, {" ".join(words) or "nothing"}: {error}') from error
+        words = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        _fields_of('settings', key, [str(word) for word in words])
+
+
+def _fields_of(place: str, key: str, words: list[str]) -> dict[str, Any]:
+    """Return the fields of :class:`KkrimpConfig` that a setting sets; ``place`` is where an error is."""
+    try:
+        return _interpret(key, words)
+    except (ValueError, IndexError) as error:
+        reason = 'it has no value' if isinstance(error, IndexError) else str(error)
+        raise KkrFileError(f'{place}: value of {key}: {reason}') from error
 
 
 def _interpret(key: str, words: list[str]) -> dict[str, Any]:

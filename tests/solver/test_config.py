@@ -12,6 +12,7 @@ from aiida_mlkkr.solver.config import (
     TEST_FLAGS,
     WITHOUT_EFFECT,
     KkrimpConfig,
+    check_settings,
     read_config,
 )
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
@@ -248,3 +249,13 @@ def test_history_is_limited_where_there_is_one(parse) -> None:
     assert parse('INS= 0\nIMIX= 0\nITDBRY= 41\n').itdbry == 41
     with pytest.raises(UnsupportedSettingError, match='ITDBRY= 41'):
         parse('INS= 0\nIMIX= 5\nITDBRY= 41\n')
+
+
+def test_settings_before_there_is_a_file():
+    check_settings({'INS': 0, 'HFIELD': [0.02, 10], 'TESTFLAG': ['accumulate_hfield'], 'RUNFLAG': [], 'XC': 'LDA'})
+    with pytest.raises(UnsupportedSettingError, match='NCOLL= 1'):
+        check_settings({'NCOLL': 1})
+    with pytest.raises(UnsupportedSettingError, match='RUNFLAG LDA'):
+        check_settings({'RUNFLAG': ['ldos', 'LDA+U']})
+    with pytest.raises(KkrFileError, match='settings: value of HFIELD: it has no value'):
+        check_settings({'HFIELD': [0.02]})

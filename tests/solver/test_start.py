@@ -13,7 +13,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_p
 from aiida_mlkkr.solver.atom import AtomError
 from aiida_mlkkr.solver.core import simpson, solve_core
 from aiida_mlkkr.solver.errors import InconsistentInputError
-from aiida_mlkkr.solver.start import cluster_potential, reference_potential, standard_start
+from aiida_mlkkr.solver.start import cluster_potential, free_moment, reference_potential, standard_start
 
 DATA = Path(__file__).parents[1] / 'data'
 CONTOUR_BOTTOM = -0.5
@@ -229,3 +229,9 @@ def test_a_start_from_its_own_radial_potentials(copper: ImpurityPotential) -> No
 def test_host_atoms_of_a_cluster_keep_their_core(copper: ImpurityPotential) -> None:
     v = [np.array([block.v for block in copper.sites[0]])]
     assert cluster_potential([CU], [2], copper, CONTOUR_BOTTOM, v).sites[0][0].core == copper.sites[0][0].core
+
+
+def test_moments_of_free_atoms():
+    """Hund's first rule for the open d or f shell of the ground state; s and p shells do not count."""
+    expected = {1: 0, 13: 0, 22: 2, 24: 5, 25: 5, 26: 4, 28: 2, 29: 0, 42: 5, 46: 0, 64: 7, 92: 3}
+    assert {z: free_moment(z) for z in expected} == expected

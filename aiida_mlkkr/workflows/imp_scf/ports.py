@@ -111,14 +111,6 @@ def define_inputs(spec: Any) -> None:
         'for none. Without it the start decides.',
     )
     spec.input(
-        'initial_field',
-        valid_type=orm.Bool,
-        required=False,
-        serializer=orm.to_aiida_type,
-        help="Whether the schedule's initial field acts. Without it: where a start is not magnetic and not known to be "
-        'meant so, and on a start of the voronoi code. It never acts if a state without moments is asked for.',
-    )
-    spec.input(
         'starts',
         valid_type=orm.List,
         default=_protocol_value('starts'),

@@ -64,7 +64,7 @@ class Schedule:
     def field(self, state_known: bool, asked: Sequence[float] | None) -> tuple[float, int]:
         """The initial field that a start gets: none where its magnetic state is known, or none is asked for.
 
-        :param state_known: whether the start has the splitting of the spins that its maker means it to have.
+        :param state_known: whether the start is magnetic, or is known not to be.
         :param asked: the moments asked for; they give the field its sign.
         :raises ValueError: moments of both signs are asked for, which a field cannot bring about.
         """

@@ -22,13 +22,12 @@ from aiida_mlkkr.workflows.imp_scf.voronoi import join_potentials, voronoi_build
 class Made:
     """A start potential.
 
-    :param state_known: whether its spins are split, or not, as its maker means it; None where only a split potential is
-        meant so.
+    :param state_known: whether its maker knows the magnetic state, so that one that is not magnetic is meant so.
     :param prediction: what an emulator says of its own potential.
     """
 
     potential: orm.SinglefileData
-    state_known: bool | None = None
+    state_known: bool = False
     prediction: orm.Dict | None = None
 
 
@@ -94,12 +93,11 @@ def _standard(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, _process:
 
 
 def _voronoi(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, process: orm.ProcessNode | None) -> Made:
-    """From aiida-kkr's voronoi workchain; the voronoi code splits the spins by a table that knows no host."""
+    """From aiida-kkr's voronoi workchain."""
     assert process is not None
     if not process.is_finished_ok:
         raise ValueError(f'{process.process_label}<{process.pk}> failed: {process.exit_message or process.exception}')
-    potential = join_potentials(writeout, process.outputs.last_voronoi_remote, inputs.impurity_info)
-    return Made(potential, state_known=False)
+    return Made(join_potentials(writeout, process.outputs.last_voronoi_remote, inputs.impurity_info))
 
 
 STARTS: Final[dict[str, StartMaker]] = {

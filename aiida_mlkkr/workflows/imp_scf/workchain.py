@@ -10,7 +10,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
 
 from aiida_mlkkr.calculations.impurity_scf import impurity_scf_results
-from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.start_check import is_magnetic, sanity_fault, shape_fault
 from aiida_mlkkr.workflows.imp_scf.ports import define_inputs, define_outputs
 from aiida_mlkkr.workflows.imp_scf.protocol import ProtocolMixin
@@ -188,19 +188,13 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
         fault = shape_fault(potential, cluster.z, spins(self.inputs)) or sanity_fault(potential)
         if fault:
             raise ValueError(f'the potential cannot be used: {fault}')
+        magnetic = is_magnetic(potential)
+        state_known = magnetic or made.state_known or potential.nspin == 1
         return {
-            'start_is_magnetic': is_magnetic(potential),
-            'initial_field': list(self._schedule.field(self._knows_its_state(made, potential), self._moments_asked)),
+            'start_is_magnetic': magnetic,
+            'initial_field': list(self._schedule.field(state_known, self._moments_asked)),
             'prediction': made.prediction.get_dict() if made.prediction is not None else None,
         }
-
-    def _knows_its_state(self, made: Made, potential: ImpurityPotential) -> bool:
-        """Whether a start is in no need of an initial field."""
-        if potential.nspin == 1:
-            return True
-        if 'initial_field' in self.inputs:
-            return not self.inputs.initial_field.value
-        return is_magnetic(potential) if made.state_known is None else made.state_known
 
     def _settings(self, stage: int) -> dict[str, Any]:
         """KKRimp's settings of a stage; with the embedded solver the initial field stays on, as in JuKKR."""

@@ -129,6 +129,7 @@ def test_start_of_the_voronoi_code(copper):
     assert node.is_finished_ok, node.exit_message
     results = node.outputs.results.get_dict()
     assert results['start'] == 'voronoi'
+    assert not results['start_is_magnetic']
     assert results['initial_field'] == [0.02, 10]
     first = _first_calculation(node)
     assert first.inputs.impurity_potential.get_content() == copper.start('Mn').get_content()
