@@ -115,6 +115,11 @@ def test_without_spin():
     assert Findings.from_results({'convergence_group': group}).errors == (0.3, 0.1)
 
 
+def test_density_of_states():
+    assert Findings.from_results({'convergence_group': {'doscalc': True}}).density_of_states
+    assert not changed().density_of_states
+
+
 def test_nothing_found():
     assert Findings.from_results({}) == Findings()
     assert not Findings().leads_on
