@@ -47,7 +47,6 @@ wait
 OUT_OF_WALLTIME = (
     "echo 'slurmstepd: error: *** JOB 7 ON node1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***' >&2"
 )
-OUT_OF_MEMORY = "echo 'slurmstepd: error: Exceeded job memory limit at some point.' >&2"
 
 
 class DirectWithSlurmsWords(DirectScheduler):

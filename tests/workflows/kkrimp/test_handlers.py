@@ -64,7 +64,7 @@ def test_led_astray_goes_back_with_calmer_mixing(by_hand, output):
 
 def test_not_a_number(by_hand, output):
     """As a diverged run of JuKKR leaves it: NaN in its last errors."""
-    files = output('mn_in_cu')
+    files = output('mn_pair')
     log = files[LOG].decode()
     place = log.rindex('average rms-error : v+ + v- =') + len('average rms-error : v+ + v- =')
     files[LOG] = (log[:place] + log[place:].replace(log[place:].split()[0], 'NaN', 1)).encode()
@@ -114,7 +114,7 @@ def test_false_convergence(by_hand, output):
     """Once more from the start, even where a sane potential was left on the way to the false solution."""
     chain = by_hand(SIMPLE)
     start = chain.start
-    sane, _ = chain.end(cut(output('mn_in_cu'), 0.5), status=120)
+    sane, _ = chain.end(cut(output('mn_pair'), 0.5), status=120)
     assert chain.start == sane
     chain.end(output('ni_in_cu_false_convergence'))
     assert chain.start == start
@@ -130,12 +130,12 @@ def test_cut_off(by_hand, output, status):
     """Walltime, a failed node, or nobody knows what: on from its potential, as often as it takes."""
     chain = by_hand({**SIMPLE, 'HFIELD': [0.02, 100]})
     for number in range(3):
-        node, exit_code = chain.end(cut(output('mn_in_cu'), 0.6), status)
+        node, exit_code = chain.end(cut(output('mn_pair'), 0.6), status)
         assert node.exit_status == (status or Outcome.INTERRUPTED)
         assert exit_code.status == 0
         assert chain.start == node
         done = node.outputs.output_parameters['mlkkr_group']['iterations_complete']
-        assert 5 < done < 20
+        assert 5 < done < 14
         assert chain.settings('MIXFAC', 'HFIELD') == (0.04, [0.02, 100 - (number + 1) * done])
 
 
@@ -150,7 +150,7 @@ def test_cut_off_while_led_astray(by_hand, output):
 
 def test_cut_off_while_writing_the_potential(by_hand, output):
     """Nothing to go on from: the same again, once; at the end of the walltime it would end there again."""
-    files = cut(output('mn_in_cu'), 0.6)
+    files = cut(output('mn_pair'), 0.6)
     files[POTENTIAL] = files[POTENTIAL][: len(files[POTENTIAL]) // 3]
     chain = by_hand(SIMPLE)
     start = chain.start
@@ -167,7 +167,7 @@ def test_cut_off_while_writing_the_potential(by_hand, output):
 
 def test_calculations_that_do_not_iterate_are_not_continued(by_hand, output):
     """Without mixing the potential stays what it was: the same again, once."""
-    files = cut(output('mn_in_cu'), 0.6)
+    files = cut(output('mn_pair'), 0.6)
     for settings in ({'MIXFAC': 0.0}, {'CALCJIJMAT': 1}):
         chain = by_hand(settings)
         start = chain.start
@@ -180,7 +180,7 @@ def test_calculations_that_do_not_iterate_are_not_continued(by_hand, output):
 
 
 def test_results_that_cannot_be_read(by_hand, output):
-    files = {name: data for name, data in output('mn_in_cu').items() if 'energy' not in name}
+    files = {name: data for name, data in output('mn_pair').items() if 'energy' not in name}
     chain = by_hand(SIMPLE)
     node, _ = chain.end(files)
     assert node.exit_status == Outcome.OUTPUT_INCOMPLETE
@@ -208,7 +208,7 @@ CRASH = {STDERR: b'forrtl: severe (174): SIGSEGV, segmentation fault occurred\n'
     ],
 )
 def test_crashes_are_repeated_once(by_hand, output, change, status, ending):
-    files = change(output('mn_in_cu'))
+    files = change(output('mn_pair'))
     chain = by_hand(SIMPLE)
     start = chain.start
     node, exit_code = chain.end(files, status)
@@ -224,6 +224,13 @@ def test_crashes_are_repeated_once(by_hand, output, change, status, ending):
 def test_a_parser_that_failed(by_hand):
     _, exit_code = by_hand(SIMPLE).end({}, status=Outcome.PARSER_FAILED, parsed=False)
     assert exit_code.status == Outcome.PARSER_FAILED
+
+
+def test_out_of_memory(by_hand, output):
+    """Even where iterations were done: the next calculation would need as much."""
+    _, exit_code = by_hand(SIMPLE).end(cut(output('mn_pair'), 0.6), status=110)
+    assert exit_code.status == 421
+    assert 'max_memory_kb' in exit_code.message
 
 
 def test_killed(by_hand):
