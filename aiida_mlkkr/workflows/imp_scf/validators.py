@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any, Final
 
 from aiida import orm
+from aiida_kkr.calculations import KkrimpCalculation
 from masci_tools.io.kkr_params import kkrparams
 
 from aiida_mlkkr.calculations.folders import writeout_of
@@ -29,6 +30,7 @@ _BEYOND_EMBEDDED: Final = {
     'rimpshift': 'displaced impurities (rimpshift)',
     'initial_noco_angles': 'non-collinear moments (initial_noco_angles)',
 }
+GREEN: Final = KkrimpCalculation._KKRFLEX_GREEN
 _PLUGINS: Final = {'code': 'kkr.kkrimp', 'kkr': 'kkr.kkr', 'voronoi': 'kkr.voro'}
 
 
@@ -81,11 +83,27 @@ def _check_host(inputs: Inputs) -> str | None:
         calculation = kkr_calculation(inputs[given[0]])
         if given == ['host_greenfunction']:
             cluster_in_host(calculation, inputs['impurity_info'].get_dict())
-        elif 'kkr' not in inputs:
-            return "kkr is missing: the code that writes out the host's Green function"
     except ValueError as error:
         return f'{given[0]}: {error}'
+    if given == ['host'] and 'kkr' not in inputs:
+        return "kkr is missing: the code that writes out the host's Green function"
     return None
+
+
+def _check_place(inputs: Inputs) -> str | None:
+    """A Green function that is not retrieved has to be where KKRimp runs."""
+    if 'host_greenfunction' in inputs:
+        calculation = kkr_calculation(inputs['host_greenfunction'])
+        if GREEN in calculation.outputs.retrieved.base.repository.list_object_names():
+            return None
+        port, place = 'host_greenfunction: the Green function was not retrieved, it is on', calculation.computer
+    elif inputs['retrieve_kkrflex'].value:
+        return None
+    else:
+        port, place = 'retrieve_kkrflex: the Green function would stay on', inputs['kkr'].computer
+    if place.pk == inputs['code'].computer.pk:
+        return None
+    return f'{port} {place.label}, but KKRimp runs on {inputs["code"].computer.label}. Retrieve it'
 
 
 def _check_moments(inputs: Inputs) -> str | None:
@@ -177,6 +195,7 @@ def _unknown_keys(keys: Any) -> str | None:
 _CHECKS: Final[tuple[Callable[[Inputs], str | None], ...]] = (
     _check_codes,
     _check_host,
+    _check_place,
     _check_moments,
     _check_starts,
     _check_startpot,

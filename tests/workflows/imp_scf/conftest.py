@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aiida.manage.configuration import Profile
     from aiida.orm import CalcJobNode, InstalledCode, ProcessNode, RemoteData, SinglefileData, WorkChainNode
 
+    from aiida_mlkkr.data.surrogate import SurrogateData
+
 MN_MOMENT, MN_CHARGE = 3.76605, 24.630716
 """Manganese in copper, 13 sites: total spin moment (Bohr magnetons) and charge of the site by JuKKR."""
 
@@ -86,6 +88,15 @@ def copper(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
     # JuKKR's codes belong to a computer that has to be configured, but there is nothing on it
     writeout.inputs.code.computer.configure()
     return Copper(_embedded_solver(orm, tmp_path_factory.mktemp('work')), writeout, impurities)
+
+
+@pytest.fixture(scope='module')
+def emulator(copper: Copper) -> SurrogateData:
+    """Trained on JuKKR's impurities of the 3d row in copper, manganese not among them."""
+    from aiida_mlkkr.query import find_impurities, train_emulator
+
+    known = [node for symbol, node in copper.impurities.items() if symbol in ('Ti', 'V', 'Cr', 'Fe', 'Ni', 'Cu', 'Zn')]
+    return train_emulator(find_impurities(nodes=known).usable)
 
 
 def _embedded_solver(orm: Any, folder: Path) -> InstalledCode:

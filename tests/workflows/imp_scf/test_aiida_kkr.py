@@ -15,6 +15,8 @@ from .conftest import Copper
 if TYPE_CHECKING:
     from aiida.orm import SinglefileData
 
+    from aiida_mlkkr.data.surrogate import SurrogateData
+
 SETTINGS = {
     'kkr_runmax': 2,
     'nsteps': 30,
@@ -41,17 +43,17 @@ def mended_masci_tools(monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def standard_start(copper: Copper) -> SinglefileData:
-    """Manganese from free atoms."""
+def predicted(copper: Copper, emulator: SurrogateData) -> SinglefileData:
+    """Manganese, which the emulator has not seen."""
     from aiida import orm
 
-    from aiida_mlkkr.calculations.start import standard_start_potential
+    from aiida_mlkkr.calculations.emulation import emulated_start_potential
 
     info = orm.Dict({**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [25.0]})
-    return standard_start_potential(copper.writeout.outputs.retrieved, info, orm.List([5.0]))
+    return emulated_start_potential(emulator, copper.writeout.outputs.retrieved, info)['potential']
 
 
-def test_kkr_imp_sub_wc(copper, standard_start):
+def test_kkr_imp_sub_wc(copper, predicted):
     from aiida import orm
     from aiida.engine import run_get_node
     from aiida_kkr.workflows import kkr_imp_sub_wc
@@ -59,15 +61,15 @@ def test_kkr_imp_sub_wc(copper, standard_start):
     builder = kkr_imp_sub_wc.get_builder()
     builder.kkrimp = copper.code
     builder.remote_data = copper.greenfunction
-    builder.impurity_info = standard_start.creator.inputs.impurity_info
-    builder.host_imp_startpot = standard_start
+    builder.impurity_info = predicted.creator.inputs.impurity_info
+    builder.host_imp_startpot = predicted
     builder.wf_parameters = orm.Dict(SETTINGS)
     builder.options = orm.Dict(OPTIONS)
     node = run_get_node(builder).node
     _assert_converged(node, node.outputs.workflow_info)
 
 
-def test_kkr_imp_wc(copper, standard_start):
+def test_kkr_imp_wc(copper, predicted):
     """It asks for the voronoi code, although it does not run it."""
     from aiida import orm
     from aiida.engine import run_get_node
@@ -78,8 +80,8 @@ def test_kkr_imp_wc(copper, standard_start):
     builder.voronoi = copper.voronoi
     builder.kkr = copper.kkr
     builder.remote_data_gf = copper.greenfunction
-    builder.impurity_info = standard_start.creator.inputs.impurity_info
-    builder.startpot = standard_start
+    builder.impurity_info = predicted.creator.inputs.impurity_info
+    builder.startpot = predicted
     builder.wf_parameters = orm.Dict(SETTINGS)
     builder.options = orm.Dict(OPTIONS)
     node = run_get_node(builder).node

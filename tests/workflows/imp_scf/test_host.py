@@ -121,11 +121,35 @@ def test_a_writeout_that_fails_ends_the_chain(copper):
     assert 'kkr_flex_wc' in node.exit_message
 
 
+def test_only_one_at_a_time_looks_for_a_writeout(copper):
+    """So that two daemon workers do not both find none."""
+    import fcntl
+    from pathlib import Path
+
+    from aiida.manage.configuration import get_config
+
+    from aiida_mlkkr.workflows.imp_scf.writeout import one_at_a_time
+
+    lock = Path(get_config().dirpath) / 'mlkkr-writeout.lock'
+    with one_at_a_time(), lock.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_green_function_that_stays_on_another_computer_is_refused(copper):
+    inputs = {'host': copper.host, 'kkr': copper.kkr, 'overrides': {'retrieve_kkrflex': False}}
+    with pytest.raises(ValueError, match='retrieve_kkrflex: the Green function would stay on'):
+        copper.builder(in_the_cluster(copper, 25.0), **inputs)
+
+
 def test_start_of_the_voronoi_code(copper):
     """The same potential as that of aiida-kkr's kkr_imp_wc, and the same first iterations, in the initial field."""
     voronoi = [copper.calculation(element, 'VoronoiCalculation') for element in ('Mn', 'Al')]
     with recorded(*voronoi):
-        node = copper.run('Mn', voronoi=copper.voronoi, overrides={**QUICK, 'starts': ['voronoi']})
+        node = copper.run(
+            'Mn', voronoi=copper.voronoi, overrides={**QUICK, 'starts': ['voronoi'], 'schedule': 'default'}
+        )
     assert node.is_finished_ok, node.exit_message
     results = node.outputs.results.get_dict()
     assert results['start'] == 'voronoi'

@@ -23,6 +23,26 @@ def potential(copper: Copper) -> Any:
     return make
 
 
+@pytest.fixture
+def without_green(copper: Copper) -> Any:
+    """The write-out of the archive as it would be had the Green function been left on the computer."""
+    from aiida import orm
+    from aiida.common.links import LinkType
+
+    node = orm.CalcJobNode(computer=copper.writeout.computer, process_type=copper.writeout.process_type)
+    for label in ('impurity_info', 'parameters', 'parent_folder'):
+        node.base.links.add_incoming(copper.writeout.inputs[label], LinkType.INPUT_CALC, label)
+    node.store()
+    retrieved = orm.FolderData()
+    content = copper.writeout.outputs.retrieved.base.repository.get_object_content('scoef', 'rb')
+    retrieved.base.repository.put_object_from_bytes(content, 'scoef')
+    remote = orm.RemoteData(remote_path='/nowhere', computer=copper.writeout.computer)
+    for label, output in {'retrieved': retrieved, 'remote_folder': remote}.items():
+        output.base.links.add_incoming(node, LinkType.CREATE, label)
+        output.store()
+    return remote
+
+
 def test_three_words_are_enough(copper):
     builder = copper.builder('Mn')
     assert builder.impurity_info.get_dict() == {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [25.0]}
@@ -147,6 +167,11 @@ def test_hosts_that_are_none(copper):
         copper.builder({'Zimp': [25], 'Rcut': 2.7}, host=copper.host)
     with pytest.raises(ValueError, match='impurity is an impurity_info'):
         copper.builder('Mn', host=copper.host, kkr=copper.kkr)
+
+
+def test_a_green_function_on_another_computer_is_refused(copper, without_green):
+    with pytest.raises(ValueError, match='was not retrieved, it is on localhost'):
+        copper.builder('Mn', host_greenfunction=without_green)
 
 
 def test_codes_for_something_else(copper):
