@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
 from .conftest import Copper
+
+HOWTO = Path(__file__).parents[3] / 'docs' / 'source' / 'howto' / 'impurity_scf.md'
 
 
 @pytest.fixture
@@ -76,6 +79,23 @@ def test_overrides_and_options(copper):
     assert (options.queue_name, options.account) == ('batch', 'jara0001')
     assert options.resources == {'tot_num_mpiprocs': 4}
     assert options.max_wallclock_seconds > 0
+
+
+def test_the_how_to(copper):
+    """Its first lines lead to a builder."""
+    text = HOWTO.read_text(encoding='utf-8')
+    block = text.partition('```python\n')[2].partition('```')[0]
+    names: dict[str, Any] = {}
+    for wording, here in {
+        'mlkkr-kkrimp@localhost': copper.code.full_label,
+        'WRITEOUT_PK': str(copper.writeout.pk),
+        'node = submit(builder)': '',
+    }.items():
+        assert wording in block
+        block = block.replace(wording, here)
+    exec(block, names)
+    assert names['builder'].host_greenfunction == copper.greenfunction
+    assert names['builder'].impurity_info['Zimp'] == [25.0]
 
 
 def test_every_protocol_says_what_it_is_for():
