@@ -88,7 +88,8 @@ def _prediction(workchain: WorkChainNode, emulator: TrainedEmulator) -> Predicti
         return None
     return Prediction(
         number=emulator.number,
-        seconds=emulator.datasets + emulator.training + duration(process),
+        datasets=emulator.datasets,
+        training=emulator.training + duration(process),
         potential=_potential(potential),
         error=float(told['rms_error_per_site_Ry'][0]),
         charge=float(history.charge[0, 0]),

@@ -63,7 +63,9 @@ def explanation(info: RunInfo) -> str:
         'saving; "*": a start that was given up is counted in. Predicted: what the first iteration gives with the '
         'predicted potential. Moment: of the whole cluster. Charge: electrons on the impurity site. |Δ|, ΔV: largest '
         "deviation of any run from JuKKR's stored result, of the charges on any site, of the potentials as root mean "
-        "square over all sites and spins. Time: the code's own run time, JuKKR's on the machine of the archive."
+        "square over all sites and spins. Time: the code's own run time, JuKKR's on the machine of the archive; the "
+        "embedded solver's first runs on a machine take longer, because they compile it. The datasets are made once "
+        'for all emulators; training: with the prediction.'
     )
 
 
@@ -85,9 +87,26 @@ def verdict(impurities: Sequence[Impurity], info: RunInfo) -> str:
             f'{CHARGE_TOLERANCE:g} e on every site, {MOMENT_TOLERANCE:g} µB in the moment and '
             f'{1e3 * POTENTIAL_TOLERANCE:g} mRy in the potential.'
         )
+        lines += _time_spent(impurities)
     for impurity in impurities:
         lines += _remarks(impurity)
     return '\n'.join([*lines, *(f'{name}: no result: {problem}' for name, problem in info.problems)])
+
+
+def _time_spent(impurities: Sequence[Impurity]) -> list[str]:
+    """How long the runs with the default schedule took from each start, and the emulators themselves."""
+    compared = [impurity for impurity in impurities if impurity.saving('default') is not None and impurity.prediction]
+    if not compared:
+        return []
+    standard, emulator = (sum(impurity.runs[start, 'default'].seconds for impurity in compared) for start in STARTS)
+    predictions = [impurity.prediction for impurity in compared if impurity.prediction is not None]
+    datasets = max(prediction.datasets for prediction in predictions)
+    training = sum(prediction.training for prediction in predictions)
+    return [
+        f'With the default schedule {len(compared)} runs took {standard:.0f} s from the standard start and '
+        f"{emulator:.0f} s from the emulator's; besides, the emulators took {datasets:.0f} s for datasets and "
+        f'{training:.0f} s for training and prediction.'
+    ]
 
 
 def _remarks(impurity: Impurity) -> list[str]:

@@ -62,7 +62,8 @@ class Prediction:
     """What an emulator predicts of an impurity that it has not seen.
 
     :param number: of impurities that it was trained on.
-    :param seconds: that its datasets, its training and the prediction took.
+    :param datasets, training: seconds that its datasets took, which other emulators share, and its training together
+        with the prediction.
     :param potential: the predicted one.
     :param error: standard error that it expects of the potential on the impurity site, in Ry.
     :param charge: of the impurity site, as the predicted potential gives it in the first iteration.
@@ -70,7 +71,8 @@ class Prediction:
     """
 
     number: int
-    seconds: float
+    datasets: float
+    training: float
     potential: ImpurityPotential
     error: float
     charge: float

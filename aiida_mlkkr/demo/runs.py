@@ -111,10 +111,10 @@ class ScfRun:
         current = None
         for calculation in calculations_of(self.node):
             assert calculation.pk is not None
-            if calculation.is_terminated:
-                self._finished.setdefault(calculation.pk, errors_of(calculation))
-            else:
+            if not calculation.is_terminated:
                 current = calculation
+            elif calculation.pk not in self._finished:
+                self._finished[calculation.pk] = errors_of(calculation)
         self._live = self._live if current is not None else LiveErrors()
         if current is not None:
             self._live.follow(current)

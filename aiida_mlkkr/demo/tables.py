@@ -100,13 +100,14 @@ def times_table(impurities: Sequence[Impurity]) -> TextTable:
     """Seconds that the runs took, and the emulators."""
     headings = (
         '', 'default:\nJuKKR', '\nstandard', '\nemulator', 'tuned:\nstandard', '\nemulator',
-        'datasets, training,\nprediction',
+        'emulator:\ndatasets', '\ntraining',
     )  # fmt: skip
     rows = []
     for impurity in impurities:
         runs = [impurity.runs.get((start, schedule)) for schedule in SCHEDULES for start in STARTS]
         seconds = [None if run is None else run.seconds for run in (impurity.jukkr, *runs)]
-        seconds.append(None if impurity.prediction is None else impurity.prediction.seconds)
+        prediction = impurity.prediction
+        seconds += [None, None] if prediction is None else [prediction.datasets, prediction.training]
         rows.append((impurity.symbol, *(NOTHING if value is None else f'{value:.1f}' for value in seconds)))
     return TextTable('Time (s)', headings, tuple(rows))
 
@@ -131,7 +132,7 @@ def percent(fraction: float | None) -> str:
 _COLUMNS = (
     'impurity', 'magnetic', 'code', 'start', 'schedule', 'converged', 'iterations', 'saving', 'charge_e', 'moment_muB',
     'energy_Ry', 'seconds', 'nodes', 'starts_dropped', 'predicted_charge_e', 'predicted_moment_muB',
-    'predicted_error_Ry', 'emulator_seconds', 'trained_on',
+    'predicted_error_Ry', 'datasets_seconds', 'training_seconds', 'trained_on',
 )  # fmt: skip
 
 
@@ -177,6 +178,7 @@ def _predicted(impurity: Impurity) -> dict[str, object]:
         'predicted_charge_e': f'{prediction.charge:.6f}',
         'predicted_moment_muB': f'{prediction.moment:.6f}',
         'predicted_error_Ry': f'{prediction.error:.6f}',
-        'emulator_seconds': f'{prediction.seconds:.2f}',
+        'datasets_seconds': f'{prediction.datasets:.2f}',
+        'training_seconds': f'{prediction.training:.2f}',
         'trained_on': prediction.number,
     }

@@ -46,7 +46,7 @@ def convergence_figure(curves: Sequence[StartCurves], criterion: float) -> Figur
     """
     columns = 4 if len(curves) > 6 else 3
     with figure_style():
-        figure, panels = panel_grid(len(curves), columns, 11.0, 2.55)
+        figure, panels, free = panel_grid(len(curves), columns, 11.0, 2.55)
         for panel, impurity in zip(panels, curves, strict=True):
             panel.axhline(criterion, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
             panel.semilogy(_iterations(impurity.jukkr), impurity.jukkr, color=JUKKR, linewidth=5.0, alpha=0.55)
@@ -61,10 +61,13 @@ def convergence_figure(curves: Sequence[StartCurves], criterion: float) -> Figur
             )  # fmt: skip
         for panel in panels[::columns]:
             panel.set_ylabel('error of the potential (Ry)')
-        for panel in panels[-columns:]:
+        for panel in panels[(len(panels) - 1) // columns * columns :]:
             panel.set_xlabel('iteration')
         panels[0].set_xlim(0, None)
-        figure.legend(handles=_handles(), loc='outside upper right', ncols=5 if len(curves) > 2 else 2)
+        if free:
+            free[0].legend(handles=_handles(), loc='center left')
+        else:
+            figure.legend(handles=_handles(), loc='outside upper right', ncols=5 if len(curves) > 2 else 2)
         return figure
 
 

@@ -14,6 +14,8 @@ from aiida_mlkkr.plot.style import EMULATOR, INK, MUTED, STANDARD, figure_style
 
 Floats = NDArray[np.float64]
 
+_INNERMOST = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class StartPotentials:
@@ -33,7 +35,8 @@ def potentials_figure(impurities: Sequence[StartPotentials]) -> Figure:
     """A column for each impurity: by how much the starts are off, and the spin splitting.
 
     First row: r·(V − V_converged), averaged over spins. Second row: r·(V_down − V_up), the exchange splitting, of the
-    starts and of the converged potential (zero without spins).
+    starts and of the converged potential (zero without spins). Both from 0.1 Bohr on: nearer to the nucleus the
+    voronoi code's start potentials have spikes.
 
     :raises ValueError: no impurity is given.
     """
@@ -43,10 +46,12 @@ def potentials_figure(impurities: Sequence[StartPotentials]) -> Figure:
         figure = Figure(figsize=(1.3 + 1.55 * max(len(impurities), 3), 4.4), layout='constrained')
         grid = figure.subplots(2, len(impurities), sharex=True, sharey='row', squeeze=False)
         for (average, splitting), impurity in zip(grid.T, impurities, strict=True):
-            r, converged = impurity.r, impurity.converged
+            shown = impurity.r >= _INNERMOST
+            r, converged = impurity.r[shown], impurity.converged[:, shown]
             for panel in (average, splitting):
                 panel.axhline(0.0, color=MUTED, linewidth=0.8, zorder=1)
-            for values, color in ((impurity.standard, STANDARD), (impurity.emulator, EMULATOR)):
+            starts = ((impurity.standard[:, shown], STANDARD), (impurity.emulator[:, shown], EMULATOR))
+            for values, color in starts:
                 average.plot(r, r * (values - converged).mean(axis=0), color=color, linewidth=1.5)
                 splitting.plot(r, r * (values[0] - values[-1]), color=color, linewidth=1.5, zorder=3)
             splitting.plot(r, r * (converged[0] - converged[-1]), color=INK, linewidth=4.0, alpha=0.25, zorder=2)

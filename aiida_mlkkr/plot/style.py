@@ -54,11 +54,12 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def panel_grid(count: int, columns: int, width: float, row_height: float) -> tuple[Figure, list[Axes]]:
+def panel_grid(count: int, columns: int, width: float, row_height: float) -> tuple[Figure, list[Axes], list[Axes]]:
     """A figure of `count` equal panels in rows of at most `columns`, sharing both axes.
 
     :param width: width of the figure in inches.
     :param row_height: height of a row of panels in inches.
+    :returns: the figure, its panels, and the empty places that are left in the last row, without axes.
     :raises ValueError: there is nothing to show.
     """
     if count < 1:
@@ -69,7 +70,7 @@ def panel_grid(count: int, columns: int, width: float, row_height: float) -> tup
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
     for panel in panels[count:]:
-        panel.remove()
+        panel.set_axis_off()
     for panel in panels[max(count - columns, 0) : count]:
         panel.tick_params(labelbottom=True)
-    return figure, panels[:count]
+    return figure, panels[:count], panels[count:]

@@ -49,6 +49,12 @@ def make_impurity(
         for start, run in zip(('standard', 'emulator'), pair, strict=True)
     }
     prediction = Prediction(
-        number=14, seconds=7.5, potential=potential(0.01), error=0.0123, charge=CHARGE + 0.1, moment=moment - 0.2
+        number=14,
+        datasets=5.0,
+        training=2.5,
+        potential=potential(0.01),
+        error=0.0123,
+        charge=CHARGE + 0.1,
+        moment=moment - 0.2,
     )
     return Impurity(symbol, potential(0.2), result(78, moment, pks=(314, 136)), runs, prediction)
