@@ -119,7 +119,8 @@ class RestartMoves(BaseRestartWorkChain):
     def _restart(self, start: Mapping[str, orm.Data], settings: Mapping[str, Any]) -> ProcessHandlerReport:
         for port in START_PORTS:
             self.ctx.inputs.pop(port, None)
-        self.ctx.inputs.update(start, parameters=orm.Dict(settings))
+        # a plain dictionary, which becomes a node with the calculation: a checkpoint holds stored nodes only
+        self.ctx.inputs.update(start, parameters=dict(settings))
         (node,) = start.values()
         self.report(f'the next calculation starts from {node} with {mixing_words(settings)}')
         return ProcessHandlerReport(do_break=True)

@@ -183,7 +183,7 @@ class ChainByHand:
 
     def settings(self, *keys: str) -> tuple[Any, ...]:
         """Of the next calculation."""
-        parameters = self.chain.ctx.inputs.parameters.get_dict()
+        parameters = dict(self.chain.ctx.inputs.parameters)
         return tuple(parameters.get(key) for key in keys)
 
     @property
@@ -209,7 +209,8 @@ class ChainByHand:
         node.set_process_state(state)
         for port in ('parameters', 'impurity_potential', 'parent_calc_folder'):
             if port in inputs:
-                node.base.links.add_incoming(inputs[port].store(), LinkType.INPUT_CALC, port)
+                data = orm.Dict(inputs[port]) if isinstance(inputs[port], dict) else inputs[port]
+                node.base.links.add_incoming(data.store(), LinkType.INPUT_CALC, port)
         node.set_exit_status(status)
         node.store()
         retrieved = orm.FolderData()

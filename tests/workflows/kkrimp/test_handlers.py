@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiida.orm.utils.serialize import deserialize_unsafe, serialize
 from plumpy import ProcessState
 
 from aiida_mlkkr.kkr.outcome import Outcome
@@ -174,7 +175,7 @@ def test_calculations_that_do_not_iterate_are_not_continued(by_hand, output):
         _, exit_code = chain.end(files, status=140)
         assert exit_code.status == 0
         assert chain.start == start
-        assert chain.chain.ctx.inputs.parameters.get_dict() == settings
+        assert dict(chain.chain.ctx.inputs.parameters) == settings
         assert by_hand(settings).end(files, status=120)[1].status == 420
         assert by_hand(settings).end(output('in_in_cu_core_state_lost'))[1].status in (321, 322)
 
@@ -245,3 +246,17 @@ def test_an_exit_status_that_nobody_knows(by_hand):
     chain = by_hand(SIMPLE, on_unhandled_failure='restart_once')
     assert chain.end({}, status=131, parsed=False)[1] is None
     assert chain.end({}, status=131, parsed=False)[1].status == 402
+
+
+def test_the_state_survives_a_stopped_daemon(by_hand, output):
+    """All that is remembered between two calculations can be written down and read again."""
+    chain = by_hand(SIMPLE)
+    node, _ = chain.end(cut(output('mn_pair'), 0.6))
+    before = chain.chain.ctx
+    chain.chain._context = deserialize_unsafe(serialize(before))
+    assert chain.start == node
+    assert chain.chain.ctx.sane == node
+    assert chain.chain.ctx.errors == before.errors != []
+    chain.end(output('in_in_cu_core_state_lost'))
+    assert chain.start == node
+    assert chain.settings('MIXFAC') == (0.01,)
