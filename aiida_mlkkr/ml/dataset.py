@@ -78,6 +78,16 @@ class Host:
         """Elements and lattice constant, for people: ``Cu (alat 6.822)``."""
         return f'{"-".join(symbol(z) for z in self.z)} (alat {self.alat:.3f})'
 
+    @property
+    def first_alike(self) -> IntArray:
+        """(nlayer,) index of the first atom of the cell with the same nuclear charge, mesh and potential as each."""
+        return np.array([next(i for i in range(j + 1) if self._are_alike(i, j)) for j in range(len(self.z))])
+
+    def _are_alike(self, one: int, other: int) -> bool:
+        if self.z[one] != self.z[other] or self.meshes[one] != self.meshes[other]:
+            return False
+        return _rms(self.meshes[one], self.v[one] - self.v[other]) < SAME_POTENTIAL
+
     def difference(self, other: Host) -> str:
         """What tells the hosts apart, with both values; empty if they are the same."""
         if not np.array_equal(self.z, other.z):
@@ -90,7 +100,7 @@ class Host:
         if abs(self.efermi - other.efermi) > _SAME_ENERGY:
             return f'the Fermi energies are {self.efermi:.6f} and {other.efermi:.6f} Ry'
         for mesh, v, its_v in zip(self.meshes, self.v, other.v, strict=True):
-            rms = float(np.sqrt(volume_weights(mesh) @ (v - its_v) ** 2))
+            rms = _rms(mesh, v - its_v)
             if rms > SAME_POTENTIAL:
                 return f'the potentials differ by {rms:.2g} Ry: their zeros or their convergence'
         return ''
@@ -314,6 +324,10 @@ def hosts_from_arrays(arrays: Arrays) -> tuple[Host, ...]:
             )
         )
     return tuple(hosts)
+
+
+def _rms(mesh: RadialMesh, difference: FloatArray) -> float:
+    return float(np.sqrt(volume_weights(mesh) @ difference**2))
 
 
 def _joined(parts: Iterable[NDArray[Any]]) -> FloatArray:

@@ -37,6 +37,7 @@ from aiida_mlkkr.ml.sites import (
     Observation,
     Site,
     around_contributions,
+    atom_numbers,
     host_atoms,
     observations,
     own_contributions,
@@ -185,11 +186,11 @@ class PotentialEmulator:
         :raises ModelError: if the model is of another kind, does not know the host or an element, or does not expect
             a moment of that size.
         """
-        number = self.check(kind, host, z, layer)
+        atoms = self.check(kind, host, z, layer)
         z_host = host.z[layer - 1]
         impurities = np.flatnonzero(z != z_host)
         signs = np.ones(len(impurities))
-        expected = self._expected_moments(z[impurities], number)
+        expected = self._expected_moments(z[impurities], atoms[impurities])
         if moments is None:
             signs[np.abs(expected) < SMALL_MOMENT] = 0.0
         else:
@@ -200,7 +201,7 @@ class PotentialEmulator:
             signs = np.array(
                 [_sign(charge, *pair) for charge, *pair in zip(z[impurities], moments, expected, strict=True)]
             )
-        sites = sites_of_cluster(number, positions, z, impurities, signs)
+        sites = sites_of_cluster(atoms, positions, z, impurities, signs)
         average, variance = self._sum('average', sites)
         splitting, spin_variance = self._sum('splitting', sites)
         v = []
@@ -212,8 +213,8 @@ class PotentialEmulator:
         all_moments[impurities] = signs * np.abs(expected)
         return Prediction(tuple(v), np.sqrt(variance + spin_variance), all_moments)
 
-    def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> int:
-        """The number of the host, if the model can answer for it and the impurities.
+    def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> IntArray:
+        """Numbers (natom,) of the host's atoms on the sites, if the model can answer for it and the impurities.
 
         :raises ModelError: if the model is of another kind, or does not know the host or an element.
         """
@@ -226,16 +227,18 @@ class PotentialEmulator:
             number = host_index(self.hosts, host)
         except DatasetError as error:
             raise ModelError(f'{error}. Train a model on impurities in this host.') from error
-        for charge in np.unique(z[z != host.z[layer - 1]]):
-            self._check_element(float(charge), number)
-        return number
+        atoms = atom_numbers(self.hosts)[number][layer - 1]
+        changed = z != host.z[layer - 1]
+        for charge, atom in sorted(set(zip(z[changed].tolist(), atoms[changed].tolist(), strict=True))):
+            self._check_element(charge, atom)
+        return atoms
 
-    def _check_element(self, charge: float, host: int) -> None:
+    def _check_element(self, charge: float, atom: int) -> None:
         seen = ', '.join(symbol(z) for z in self.elements)
         if not 0 <= charge < len(SYMBOLS) or charge != int(charge):
             raise ModelError(f'an impurity with Z={charge:g} is no element; the model has seen {seen}')
         process = self._processes['average_own']
-        own = own_contributions(_lone_sites(np.array([charge]), host), with_signs=False)
+        own = own_contributions(_lone_sites(np.array([charge]), np.array([atom])), with_signs=False)
         _, variance = process.predict(own)
         if variance[0] > _NOTHING_KNOWN * process.covariance.variances(own)[0]:
             raise ModelError(
@@ -243,10 +246,10 @@ class PotentialEmulator:
                 'the training data.'
             )
 
-    def _expected_moments(self, z: FloatArray, host: int) -> FloatArray:
+    def _expected_moments(self, z: FloatArray, atoms: IntArray) -> FloatArray:
         if not len(z):
             return np.zeros(0)
-        contributions = own_contributions(_lone_sites(z, host), with_signs=True)
+        contributions = own_contributions(_lone_sites(z, atoms), with_signs=True)
         moments: FloatArray = self._processes['splitting_own'].predict(contributions)[0][:, -1]
         return moments
 
@@ -319,6 +322,8 @@ class PotentialEmulator:
         spec.check(arrays)
         try:
             details = _Details.model_validate(spec.details)
+            if absent := [name for name in ('average_own', 'splitting_own') if name not in details.calibration]:
+                raise ModelError(f'the model has no {" and no ".join(absent)}')
             return cls(
                 details.settings,
                 TypeAdapter(PotentialKind).validate_python(spec.kind),
@@ -335,18 +340,18 @@ class PotentialEmulator:
 def _observations(dataset: ImpurityDataset, hosts: tuple[Host, ...], radial_functions: int) -> list[Observation]:
     """All different sites of all clusters, and what is known of the hosts' own atoms."""
     observed: list[Observation] = []
-    for number, host in enumerate(hosts):
+    for host, numbers in zip(hosts, atom_numbers(hosts), strict=True):
         records = [record for record in dataset.impurities if not host.difference(record.host)]
-        of_host = [one for record in records for one in observations(record, number, radial_functions)]
-        distances = {round(float(distance), 4) for one in of_host for distance in one.site.around[:, -1]}
-        observed += of_host + host_atoms(number, host.z, sorted(distances), radial_functions)
+        of_host = [one for record in records for one in observations(record, numbers, radial_functions)]
+        observed += of_host + host_atoms(host.z, numbers, of_host, radial_functions)
     return [one for one in observed if len(one.site.own) or len(one.site.around)]
 
 
-def _lone_sites(z: FloatArray, host: int) -> list[Site]:
-    """An impurity by itself for each nuclear charge."""
-    here, alone = np.zeros((1, 3)), np.zeros(1, dtype=np.int64)
-    return [sites_of_cluster(host, here, np.array([charge]), alone, np.ones(1))[0] for charge in z]
+def _lone_sites(z: FloatArray, atoms: IntArray) -> list[Site]:
+    """An impurity by itself for each nuclear charge, in place of one of the host's atoms."""
+    here, alone, up = np.zeros((1, 3)), np.zeros(1, dtype=np.int64), np.ones(1)
+    lone = zip(z, atoms, strict=True)
+    return [sites_of_cluster(np.array([atom]), here, np.array([charge]), alone, up)[0] for charge, atom in lone]
 
 
 def _calibration(process: GaussianProcess) -> float:

@@ -6,7 +6,7 @@ Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 an
 
     k(x, h; x', h') = M(x, x'; λ) + a δ_hh' M(x, x'; μ),
 
-a part common to all hosts and one of each host, with the Matérn function M of order 5/2 and one length for each
+a part common to all hosts and one of each host (of each different atom of its cell), with the Matérn function M of order 5/2 and one length for each
 feature. Lengths, a and the noise maximise the marginal likelihood with broad priors on their logarithms, so that a
 feature that the data do not resolve keeps its prior length.
 """
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from aiida_mlkkr.ml.errors import ModelError
 
@@ -46,7 +47,7 @@ class Contributions:
     """Which contributions make up each of n observations: m of them in all.
 
     :param features: (m, d) of the element and where it stands.
-    :param host: (m,) number of its host.
+    :param host: (m,) number of what it has a part of its own in: the atom of a host that it replaces.
     :param observation: (m,) to which observation it belongs.
     :param weight: (m,) factor of it, such as the sign of a moment.
     :param number: n, number of observations.
@@ -110,9 +111,14 @@ class GaussianProcess:
 
     :param contributions: to the n observations.
     :param outputs: (n, K) observed values.
+    :raises ModelError: if there are too many, or the covariance is not one.
     """
 
     def __init__(self, contributions: Contributions, outputs: FloatArray, covariance: Covariance) -> None:
+        if contributions.number > MAX_OBSERVATIONS:
+            raise ModelError(
+                f'{contributions.number} different sites are more than the {MAX_OBSERVATIONS} that this model can take'
+            )
         self.contributions = contributions
         self.outputs = outputs
         self.covariance = covariance
@@ -139,8 +145,6 @@ class GaussianProcess:
         n = contributions.number
         if n == 0:
             raise ModelError('there is nothing to learn from')
-        if n > MAX_OBSERVATIONS:
-            raise ModelError(f'{n} different sites are more than the {MAX_OBSERVATIONS} that this model can take')
         chosen = np.arange(n)
         if n > _OBSERVATIONS_FOR_LENGTHS:
             chosen = np.sort(np.random.default_rng(seed).choice(n, _OBSERVATIONS_FOR_LENGTHS, replace=False))
@@ -189,8 +193,7 @@ class GaussianProcess:
 
 
 def _matern(x: FloatArray, y: FloatArray, lengths: FloatArray) -> FloatArray:
-    difference = (x[:, None, :] - y[None, :, :]) / lengths
-    distance = np.sqrt(5.0 * np.einsum('ijk,ijk->ij', difference, difference))
+    distance = np.sqrt(5.0) * cdist(x / lengths, y / lengths)
     values: FloatArray = (1.0 + distance + distance**2 / 3.0) * np.exp(-distance)
     return values
 

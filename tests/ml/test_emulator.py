@@ -8,7 +8,7 @@ import pytest
 from model_clusters import KIND, MESH, SITES, host, law, moment_of, record, row
 
 from aiida_mlkkr.kkr.elements import symbol
-from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord
+from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.radial import volume_weights
@@ -129,6 +129,40 @@ def test_two_hosts_help_each_other() -> None:
     assert error(predict(PotentialEmulator.fit(both), truth), truth, 0) < 0.5 * alone
 
 
+COMPOUND = Host(6.82, 0.6, np.array([29.0, 47.0, 29.0]), (MESH,) * 3, (host().v[0], host().v[0] - 1.0, host().v[0]))
+"""Cu, Ag and Cu again: two different atoms."""
+
+
+def on_atom(layer: int, z: float) -> ImpurityRecord:
+    """An impurity in the compound, by the law on the Cu atoms and by another one on the Ag atom."""
+    replaced = COMPOUND.z[layer - 1]
+    reference = COMPOUND.v[layer - 1] + 0.3 * (z - replaced) * np.exp(-2 * MESH.r)
+    average, splitting = law(z, 29.0) if replaced == 29.0 else law(z, 47.0, shift=-0.4)
+    v = (np.stack([reference + average + splitting, reference + average - splitting]),)
+    layers, moments = np.array([layer]), np.array([moment_of(z)])
+    charges = np.array([z])
+    return ImpurityRecord(f'{z} {layer}', COMPOUND, SITES[:1], layers, charges, v, (reference,), moments, charges)
+
+
+@pytest.fixture(scope='module')
+def compound_emulator() -> PotentialEmulator:
+    impurities = [on_atom(layer, float(z)) for layer in (1, 2) for z in (*range(21, 29), 47, 29)]
+    return PotentialEmulator.fit(ImpurityDataset(KIND, tuple(impurities)))
+
+
+@pytest.mark.parametrize(('layer', 'z'), [(1, 24.0), (2, 24.0), (1, 47.0), (2, 29.0)])
+def test_atoms_of_the_cell_are_told_apart(compound_emulator: PotentialEmulator, layer: int, z: float) -> None:
+    """The same element on the one and on the other, and each atom of the host in the place of the other."""
+    truth = on_atom(layer, z)
+    assert error(predict(compound_emulator, truth), truth, 0) < 0.02
+
+
+def test_atoms_of_the_cell_that_are_alike(compound_emulator: PotentialEmulator) -> None:
+    first, last = (predict(compound_emulator, on_atom(layer, 24.0)) for layer in (1, 3))
+    np.testing.assert_array_equal(first.v, last.v)
+    assert COMPOUND.first_alike.tolist() == [0, 1, 0]
+
+
 def test_export_and_load(emulator: PotentialEmulator) -> None:
     arrays, spec = emulator.export()
     spec.check(arrays)
@@ -201,6 +235,8 @@ def test_refused_models(emulator: PotentialEmulator) -> None:
         PotentialEmulator.load(arrays, spec.model_copy(update={'task': 'exchange'}))
     with pytest.raises(ModelError, match='do not fit together'):
         PotentialEmulator.load(arrays, spec.model_copy(update={'details': {'settings': {}}}))
+    with pytest.raises(ModelError, match='the model has no average_own and no splitting_own'):
+        PotentialEmulator.load(arrays, spec.model_copy(update={'details': {'settings': {}, 'calibration': {}}}))
 
 
 def test_settings_are_checked() -> None:
