@@ -127,7 +127,8 @@ def test_killed_at_the_end_of_the_walltime(run, code):
     assert start_of(rest) == killed
     done = len(errors(killed))
     assert settings(rest, 'NSIMPLEMIXFIRST') == (max(0, 5 - done),)
-    assert errors(rest)[0] < errors(killed)[-1]
+    # the same error where it was killed between the words on the last iteration and its potential
+    assert errors(rest)[0] <= errors(killed)[-1] < errors(killed)[0]
     assert chain.is_finished_ok
 
 
