@@ -74,7 +74,7 @@ def train_without(symbol: str, shards: Sequence[Shard]) -> TrainedEmulator:
         raise DemoError(f'there is no impurity but {symbol} in the archive, so that no emulator can learn about it.')
     inputs: dict[str, Any] = {f'shard_{number:03d}': shard.dataset for number, shard in enumerate(others, start=1)}
     process = find_process('train_potential_emulator', inputs)
-    if process is None:
+    if process is None or not process.is_finished_ok:
         _, process = train_potential_emulator.run_get_node(**inputs)
     if not process.is_finished_ok:
         raise DemoError(f'an emulator without {symbol} cannot be trained: {process.exit_message}')

@@ -7,3 +7,6 @@ class DemoError(Exception):
 
 class DemoInterrupted(DemoError):
     """The user stopped the demo."""
+
+    def __init__(self) -> None:
+        super().__init__('interrupted. What was computed is kept: the same command goes on from here.')

@@ -42,4 +42,4 @@ class Interruption:
         :raises DemoInterrupted: Ctrl-C was pressed.
         """
         if self._requested:
-            raise DemoInterrupted('interrupted. What was computed is kept: the same command goes on from here.')
+            raise DemoInterrupted

@@ -109,13 +109,18 @@ def _train(
     console: Console, recipes: Sequence[Recipe], workchains: Sequence[WorkChainNode], interruption: Interruption
 ) -> dict[str, TrainedEmulator]:
     """An emulator for each impurity, trained on all others of the archive."""
-    shards, left_out = make_shards(workchains, interruption.check)
-    for reason in left_out:
-        _tell(console, '', f'not learnt from: {reason}')
+    from plumpy import KilledError
+
     emulators = {}
-    for recipe in recipes:
-        interruption.check()
-        emulators[recipe.symbol] = train_without(recipe.symbol, shards)
+    try:
+        shards, left_out = make_shards(workchains, interruption.check)
+        for reason in left_out:
+            _tell(console, '', f'not learnt from: {reason}')
+        for recipe in recipes:
+            interruption.check()
+            emulators[recipe.symbol] = train_without(recipe.symbol, shards)
+    except KilledError as error:  # a calculation function that Ctrl-C hits is killed by AiiDA
+        raise DemoInterrupted from error
     seconds = sum(shard.seconds for shard in shards) + sum(emulator.training for emulator in emulators.values())
     _tell(
         console, 'emulator', f'trained on {len(shards)} impurities, without each of {len(emulators)} ({seconds:.0f} s)'

@@ -182,7 +182,7 @@ def build(recipe: Recipe, code: AbstractCode, schedule: str, emulator: Surrogate
             host_greenfunction=recipe.host,
             startpot=recipe.start_potential,
             magnetic_moments=recipe.moments,
-            overrides={'starts': starts, 'schedule': schedule},
+            overrides={'starts': starts, 'schedule': schedule, 'scf': {'clean_workdir': True}},
             options=options,
             emulator=emulator,
         )
