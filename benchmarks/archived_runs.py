@@ -10,6 +10,8 @@ from typing import Any
 
 HOST_FILES = ('kkrflex_green', 'kkrflex_tmat', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
 INPUT_FILES = ('config.cfg', 'kkrflex_atominfo', 'potential')
+WRITEOUT_FILES = ('scoef', 'inputcard', 'out_potential')
+"""What else of the write-out lies beside the host's files, which the links of a stage lead to."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _write(calculation: Any, stage: Path, folder: Path) -> Path:
     host = folder / f'host_{write_out.uuid}'
     if not host.exists():
         host.mkdir()
-        _copy(write_out.outputs.retrieved.base.repository, HOST_FILES, host)
+        _copy(write_out.outputs.retrieved.base.repository, (*HOST_FILES, *WRITEOUT_FILES), host)
     for name in HOST_FILES:
         (stage / name).symlink_to(host / name)
     return stage
