@@ -6,9 +6,9 @@ Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 an
 
     k(x, h; x', h') = M(x, x'; λ) + a δ_hh' M(x, x'; μ),
 
-a part common to all hosts and one of each host (of each different atom of its cell), with the Matérn function M of order 5/2 and one length for each
-feature. Lengths, a and the noise maximise the marginal likelihood with broad priors on their logarithms, so that a
-feature that the data do not resolve keeps its prior length.
+a part common to all hosts and one of each host (of each different atom of its cell), with the Matérn function M of
+order 5/2 and one length for each feature. Lengths, a and the noise maximise the marginal likelihood with broad priors
+on their logarithms, so that a feature that the data do not resolve keeps its prior length.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 
 from aiida_mlkkr.ml.errors import ModelError
@@ -30,7 +31,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MAX_OBSERVATIONS: Final = 5000
-"""More would need memory for several matrices of that size, and hours."""
+"""As many take some minutes and 5 GB of memory, which grows with the square, the time with the third power."""
 
 _OBSERVATIONS_FOR_LENGTHS: Final = 250
 _PRIOR_WIDTH: Final = 0.7
@@ -69,9 +70,10 @@ class Contributions:
         )
 
     def summed(self, matrix: FloatArray) -> FloatArray:
-        """Rows (m, …) of single contributions, weighted and summed to rows (n, …) of observations."""
-        total = np.zeros((self.number, *matrix.shape[1:]))
-        np.add.at(total, self.observation, self.weight[:, None] * matrix)
+        """Rows (m, k) of single contributions, weighted and summed to rows (n, k) of observations."""
+        single = np.arange(len(self.weight))
+        summation = csr_array((self.weight, (self.observation, single)), shape=(self.number, len(self.weight)))
+        total: FloatArray = summation @ matrix
         return total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +65,7 @@ def _packed_texts(folder: FolderData) -> dict[str, str]:
                 content = tar.extractfile(member) if member.name in _FILES_READ else None
                 if content is not None:
                     files[member.name] = content.read(_MAX_BYTES).decode('ascii', errors='replace')
-    except (OSError, EOFError, tarfile.TarError):
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
         pass  # what was read before the damage is kept
     return files
 
