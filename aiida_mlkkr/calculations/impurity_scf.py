@@ -39,7 +39,7 @@ def impurity_scf_results(
         last = calculations[labels[-1]].get_dict()
         history = history_arrays([calculations[label].get_dict() for label in labels], stages)
         results |= summary(last, history)
-        if retrieved is not None:
+        if retrieved is not None and results['charge_per_atom']:
             results |= _impurities(impurity_info.get_dict(), retrieved, results)
         outputs['scf_history'] = _array_node(history)
     if told['converged'] and retrieved is not None:
@@ -58,9 +58,7 @@ def _impurities(info: dict[str, Any], retrieved: orm.FolderData, results: dict[s
         near = np.linalg.norm(positions - np.array(position[:3]), axis=1) < SAME_SITE
         sites += np.flatnonzero(near).tolist()
     charges, moments = results['charge_per_atom'], results['spin_moment_per_atom']
-    found: dict[str, Any] = {'impurity_sites': sites}
-    if charges:
-        found['impurity_charges'] = [charges[site] for site in sites]
+    found: dict[str, Any] = {'impurity_sites': sites, 'impurity_charges': [charges[site] for site in sites]}
     if moments and None not in moments:
         obtained = [moments[site] for site in sites]
         found['magnetic_state'] = magnetic_state(results['moments_asked'], obtained)

@@ -37,7 +37,7 @@ def history_arrays(calculations: Sequence[Results], stages: Sequence[int]) -> di
         'rms_charge': _joined(groups, lengths, 'rms_all_iterations'),
         'rms_spin': _joined(groups, lengths, 'rms_spin_all_iterations'),
         'total_energy': _joined(groups, lengths, 'total_energy_Ry_all_iterations'),
-        'spin_moment': np.concatenate([array for array in moments if array.shape[1] == natom] or [np.empty((0, 0))]),
+        'spin_moment': np.concatenate([_widened(array, natom) for array in moments] or [np.empty((0, 0))]),
         'stage': stage,
         'calculation': calculation,
         'stage_ends': np.array([int((stage <= number).sum()) for number in range(1, max(stages, default=0) + 1)]),
@@ -110,3 +110,7 @@ def _moments(group: Results, length: int) -> NDArray[np.float64]:
     if not length or not recorded or not recorded[1]:
         return np.empty((length, 0))
     return np.array(recorded[1], dtype=np.float64)[:, 2].reshape(length, -1)
+
+
+def _widened(moments: NDArray[np.float64], natom: int) -> NDArray[np.float64]:
+    return moments if moments.shape[1] == natom else np.full((len(moments), natom), np.nan)

@@ -33,6 +33,15 @@ def test_histories_are_put_together(results):
     assert history['rms_spin'].shape == history['total_energy'].shape == (3 * n,)
 
 
+def test_moments_that_were_not_recorded(results):
+    """Each iteration has a row, so that moments and errors belong together."""
+    unrecorded = {'convergence_group': {'rms_all_iterations': [1.0, 0.9]}}
+    history = history_arrays([unrecorded, results], [1, 2])
+    assert history['spin_moment'].shape == (len(history['rms_charge']), 13)
+    assert np.isnan(history['spin_moment'][:2]).all()
+    assert history['spin_moment'][-1].sum() == pytest.approx(3.76605, abs=1e-5)
+
+
 def test_summary(results):
     told = summary(results, history_arrays([results, results], [1, 2]))
     n = len(results['convergence_group']['rms_all_iterations'])
@@ -51,7 +60,7 @@ def test_calculations_that_did_not_come_far(results):
     assert history['rms_charge'].tolist() == pytest.approx([1.0, np.nan], nan_ok=True)
     assert np.isnan(history['total_energy']).all()
     assert history['stage_ends'].tolist() == [2]
-    assert history['spin_moment'].size == 0
+    assert history['spin_moment'].shape == (2, 0)
     assert summary({}, history_arrays([], []))['iterations'] == 0
 
 
