@@ -44,6 +44,7 @@ class ScfRun:
         self.reused = False
         self.problem: str | None = None
         self._builder = builder
+        self._is_over = False
         self._finished: dict[int, list[float]] = {}
         self._live = LiveErrors()
 
@@ -59,13 +60,13 @@ class ScfRun:
 
     @property
     def is_running(self) -> bool:
-        """Whether its workchain is under way."""
-        return self.node is not None and self.problem is None and not self.node.is_terminated
+        """Whether its workchain was under way at the last look."""
+        return self.node is not None and not self._is_over
 
     @property
     def has_result(self) -> bool:
         """Whether its workchain came to its end, converged or not."""
-        return self.node is not None and self.problem is None and self.node.is_terminated
+        return self._is_over and self.problem is None
 
     @property
     def iterations(self) -> int:
@@ -123,6 +124,7 @@ class ScfRun:
             self.problem = f'workchain {self.node.pk} failed: {self.node.exit_message or last_words}'
         elif current is not None and current.paused:
             self.problem = f'calculation {current.pk} is paused: {current.process_status}'
+        self._is_over = ended or self.problem is not None
 
 
 def calculations_of(workchain: WorkChainNode) -> list[CalcJobNode]:
@@ -220,12 +222,15 @@ def run_all(
     """
     slots = len(os.sched_getaffinity(0))
     next_check = time.monotonic() + _DAEMON_CHECK_SECONDS
-    while any(run.is_waiting or run.is_running for run in runs):
-        for run in runs:
-            if run.is_running:
-                run.look()
-            if run.is_waiting and sum(other.is_running for other in runs) < slots:
-                run.submit()
+    waiting = [run for run in runs if run.is_waiting]
+    running = [run for run in runs if run.is_running]
+    while waiting or running:
+        for run in running:
+            run.look()
+        running = [run for run in running if run.is_running]
+        while waiting and len(running) < slots:
+            running.append(waiting.pop(0))
+            running[-1].submit()
         report()
         check()
         if time.monotonic() > next_check:
