@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
@@ -35,7 +36,7 @@ class ProtocolMixin:
         voronoi: orm.AbstractCode | None = None,
         emulator: SurrogateData | None = None,
         startpot: orm.SinglefileData | None = None,
-        magnetic_moments: Sequence[float] | None = None,
+        magnetic_moments: float | Sequence[float] | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -51,7 +52,7 @@ class ProtocolMixin:
         :param voronoi: JuKKR's voronoi code, for its start.
         :param emulator: a trained model, for the start that it predicts.
         :param startpot: a start potential.
-        :param magnetic_moments: the moments asked for on the impurities, in Bohr magnetons.
+        :param magnetic_moments: the moment asked for on each impurity, in Bohr magnetons.
         :param protocol: ``balanced``, ``precise`` or ``fast``.
         :param overrides: nested values that replace those of the protocol; ``schedule`` is a name of
             ``protocols/schedules.yaml`` or the whole of one, ``scf`` goes to the restarts and to KKRimp.
@@ -64,11 +65,10 @@ class ProtocolMixin:
         builder.code = code
         builder.impurity_info = _impurity_info(impurity, host_greenfunction)
         builder.schedule = orm.Dict(_schedule(values.pop('schedule'), values.pop('convergence')))
-        scf = _scf(values.pop('scf', {}), protocol, options)
+        scf = _scf(code, values.pop('scf', {}), protocol, options)
         builder.scf = scf
         if kkr is not None or voronoi is not None:
-            options = scf['kkrimp']['metadata']['options']
-            values = {'host_options': {key: options[key] for key in AIIDA_KKR_OPTIONS if key in options}} | values
+            values = {'host_options': _host_options(scf['kkrimp']['metadata']['options'], kkr)} | values
         given = {
             'host_greenfunction': host_greenfunction,
             'host': host,
@@ -76,7 +76,7 @@ class ProtocolMixin:
             'voronoi': voronoi,
             'emulator': emulator,
             'startpot': startpot,
-            'magnetic_moments': None if magnetic_moments is None else [float(moment) for moment in magnetic_moments],
+            'magnetic_moments': None if magnetic_moments is None else np.atleast_1d(magnetic_moments).tolist(),
         }
         for name, value in (values | given | inputs).items():
             if value is not None:
@@ -121,10 +121,19 @@ def _schedule(schedule: str | Mapping[str, Any], convergence: float) -> dict[str
     return dict(schedule)
 
 
-def _scf(overrides: Mapping[str, Any], protocol: str | None, options: Mapping[str, Any] | None) -> dict[str, Any]:
+def _host_options(options: Mapping[str, Any], kkr: orm.AbstractCode | None) -> dict[str, Any]:
+    """Of the options of KKRimp those that aiida-kkr passes on; MPI as the code of KKRhost is registered with it."""
+    passed = {key: options[key] for key in AIIDA_KKR_OPTIONS if key in options}
+    return passed if kkr is None or kkr.with_mpi is None else {**passed, 'withmpi': kkr.with_mpi}
+
+
+def _scf(
+    code: orm.AbstractCode, overrides: Mapping[str, Any], protocol: str | None, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Inputs of the KKRimp chain, whose mixing comes from the schedule and not from its own protocol."""
     values = protocol_inputs(RESTARTS, protocol)
     del values['kkrimp']['parameters']
+    values['kkrimp']['metadata']['options']['withmpi'] = bool(code.with_mpi)
     values = merged(values, overrides)
     values['kkrimp']['metadata']['options'] |= options or {}  # resources as a whole: their keys depend on one another
     return values

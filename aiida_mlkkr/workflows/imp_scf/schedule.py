@@ -41,6 +41,11 @@ class Schedule:
                 raise ValueError(f'stage {number} of the schedule lacks {", ".join(missing)}')
             if 'HFIELD' in stage:
                 raise ValueError(f'stage {number} of the schedule sets HFIELD: give initial_field instead')
+            if not isinstance(stage['QBOUND'], int | float) or stage['QBOUND'] <= 0:
+                raise ValueError(
+                    f'stage {number} of the schedule ends at the error QBOUND, a number of Ry above 0, not '
+                    f'{stage["QBOUND"]!r}'
+                )
         strength, iterations = values['initial_field']
         if strength < 0 or iterations < 0 or iterations != int(iterations):
             raise ValueError(

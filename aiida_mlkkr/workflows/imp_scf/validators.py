@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import StringIO
+from math import isfinite
 from typing import Any, Final
 
 from aiida import orm
@@ -22,6 +23,7 @@ from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
 from aiida_mlkkr.workflows.imp_scf.settings import charges, is_embedded, own_settings, physics, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS
 from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation
+from aiida_mlkkr.workflows.kkrimp.inputs import mpi_mismatch
 
 Inputs = Mapping[str, Any]
 
@@ -68,7 +70,7 @@ def _check_codes(inputs: Inputs) -> str | None:
             return (
                 f'{port}: a code for {plugin} is needed, {inputs[port]} is for {inputs[port].default_calc_job_plugin}'
             )
-    return None
+    return mpi_mismatch(inputs['code'], inputs['scf']['kkrimp'])
 
 
 def _check_host(inputs: Inputs) -> str | None:
@@ -96,7 +98,10 @@ def _check_place(inputs: Inputs) -> str | None:
         calculation = kkr_calculation(inputs['host_greenfunction'])
         if GREEN in calculation.outputs.retrieved.base.repository.list_object_names():
             return None
-        port, place = 'host_greenfunction: the Green function was not retrieved, it is on', calculation.computer
+        port, place = (
+            'host_greenfunction: the Green function was not retrieved, it is on',
+            inputs['host_greenfunction'].computer,
+        )
     elif inputs['retrieve_kkrflex'].value:
         return None
     else:
@@ -112,6 +117,8 @@ def _check_moments(inputs: Inputs) -> str | None:
     moments, impurities = inputs['magnetic_moments'].get_list(), len(charges(inputs['impurity_info']))
     if len(moments) != impurities:
         return f'magnetic_moments: {len(moments)} moments for {impurities} impurities (Zimp of impurity_info)'
+    if not all(isinstance(moment, int | float) and isfinite(moment) for moment in moments):
+        return f'magnetic_moments: one number for each impurity is needed, not {moments}'
     if any(moments) and spins(inputs) == 1:
         return 'magnetic_moments: moments need two spins, but NSPIN is 1'
     return None

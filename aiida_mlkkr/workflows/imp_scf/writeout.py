@@ -30,6 +30,8 @@ def kkr_calculation(folder: orm.RemoteData) -> orm.CalcJobNode:
 
     :raises ValueError: it is not one of KKRhost.
     """
+    if not isinstance(folder, orm.RemoteData):
+        raise ValueError(f'{folder} is not a remote folder: take outputs.remote_folder of the calculation')
     creator = folder.creator
     if creator is None or creator.process_class is not KkrCalculation:
         raise ValueError(f'RemoteData<{folder.pk}> is not the remote folder of a KkrCalculation')

@@ -93,7 +93,8 @@ class KkrimpBaseWorkChain(RestartMoves):
         :raises ValueError: there is no such protocol.
         """
         inputs = protocol_inputs(PROTOCOL, protocol, overrides)
-        kkrimp = merged(inputs['kkrimp'], {'metadata': {'options': options or {}}})
+        mpi = {'metadata': {'options': {'withmpi': bool(code.with_mpi)}}}
+        kkrimp = merged(merged(mpi, inputs['kkrimp']), {'metadata': {'options': options or {}}})
         builder = cls.get_builder()
         builder.max_iterations = orm.Int(inputs['max_iterations'])
         builder.clean_workdir = orm.Bool(inputs['clean_workdir'])

@@ -37,7 +37,21 @@ def validate_inputs(value: Mapping[str, Any], ctx: Any) -> str | None:
     starts = [port for port in START_PORTS if port in value['kkrimp']]
     if len(starts) != 1:
         return f'one of {" and ".join(START_PORTS)} is to be given, not {"both" if starts else "none"}'
-    return None
+    return mpi_mismatch(value['kkrimp']['code'], value['kkrimp']) if 'code' in value['kkrimp'] else None
+
+
+def mpi_mismatch(code: orm.AbstractCode, kkrimp: Mapping[str, Any]) -> str | None:
+    """Message on an option ``withmpi`` that is not what the code is registered with; AiiDA would except on it.
+
+    :param kkrimp: inputs of the ``KkrimpCalculation``.
+    """
+    option = kkrimp.get('metadata', {}).get('options', {}).get('withmpi', False)
+    if code.with_mpi is None or code.with_mpi == option:
+        return None
+    return (
+        f'kkrimp.metadata.options.withmpi is {option}, but {code.full_label} is registered with with_mpi '
+        f'{code.with_mpi}: they have to agree'
+    )
 
 
 def settings_in_force(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,6 +125,10 @@ def test_a_schedule_of_ones_own(copper):
         ),
         ({'imp_cls': [[0, 0, 0, 1, 29, 0]], 'Zimp': [25]}, {}, 'imp_cls has 1 sites, which are not the 13 sites'),
         ('Mn', {'magnetic_moments': [3, -3]}, '2 moments for 1 impurities'),
+        ('Mn', {'magnetic_moments': float('nan')}, 'one number for each impurity is needed'),
+        ('Mn', {'magnetic_moments': [[0.0, 0.0, 3.0]]}, 'one number for each impurity is needed'),
+        ('Mn', {'overrides': {'convergence': -1.0}}, 'a number of Ry above 0, not -1.0'),
+        ('Mn', {'overrides': {'convergence': '1e-6'}}, "a number of Ry above 0, not '1e-6'"),
         ('Mn', {'overrides': {'starts': ['standard', 'vorono']}}, 'there is no start vorono'),
         ('Mn', {'overrides': {'starts': ['emulator']}}, 'none of the starts emulator is given'),
         ('Mn', {'overrides': {'schedule': 'wild'}}, 'there is no schedule wild; there are default'),
@@ -183,6 +187,8 @@ def test_hosts_that_are_none(copper):
     voronoi = copper.calculation('Mn', 'VoronoiCalculation').outputs.remote_folder
     with pytest.raises(ValueError, match='is not the remote folder of a KkrCalculation'):
         copper.builder({'Zimp': [25], 'Rcut': 2.7}, host_greenfunction=voronoi)
+    with pytest.raises(ValueError, match=r'is not a remote folder: take outputs\.remote_folder'):
+        copper.builder('Mn', host_greenfunction=copper.writeout)
     with pytest.raises(ValueError, match='kkr is missing'):
         copper.builder({'Zimp': [25], 'Rcut': 2.7}, host=copper.host)
     with pytest.raises(ValueError, match='impurity is an impurity_info'):
@@ -197,6 +203,22 @@ def test_a_green_function_on_another_computer_is_refused(copper, without_green):
 def test_codes_for_something_else(copper):
     with pytest.raises(ValueError, match=r'voronoi: a code for kkr\.voro is needed'):
         copper.builder('Mn', voronoi=copper.kkr)
+
+
+@pytest.mark.parametrize(('registered', 'option'), [(True, True), (False, False), (None, False)])
+def test_mpi_is_used_where_the_code_asks_for_it(copper, registered, option):
+    from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
+
+    kkrimp, kkr = (_jukkr(copper, plugin, registered) for plugin in ('kkr.kkrimp', 'kkr.kkr'))
+    cluster = {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [25.0]}
+    build = KkrImpScfWorkChain.get_builder_from_protocol
+    assert build(kkrimp, 'Mn', host_greenfunction=copper.greenfunction).scf.kkrimp.metadata.options.withmpi is option
+    assert copper.builder(cluster, host=copper.host, kkr=kkr).host_options['withmpi'] is option
+
+
+def test_mpi_against_the_code_is_refused(copper):
+    with pytest.raises(ValueError, match=r'withmpi is True, but .* is registered with with_mpi False'):
+        copper.builder('Mn', options={'withmpi': True})
 
 
 def test_a_builder_filled_by_hand_is_checked_when_it_is_submitted(copper):
@@ -235,3 +257,15 @@ def _blocks(text: str, number: int, step: int = 1) -> str:
     lines = text.splitlines(keepends=True)
     starts = [index for index, line in enumerate(lines) if 'POTENTIAL' in line] + [len(lines)]
     return ''.join(''.join(lines[starts[block] : starts[block + 1]]) for block in range(0, number, step))
+
+
+def _jukkr(copper: Copper, plugin: str, with_mpi: bool | None) -> Any:
+    """A code of JuKKR that is never run."""
+    from aiida import orm
+
+    return orm.InstalledCode(
+        computer=copper.code.computer,
+        filepath_executable='/opt/jukkr',
+        default_calc_job_plugin=plugin,
+        with_mpi=with_mpi,
+    ).store()
