@@ -12,6 +12,7 @@ from aiida_kkr.calculations import KkrimpCalculation
 from masci_tools.io.kkr_params import kkrparams
 
 from aiida_mlkkr.calculations.folders import writeout_of
+from aiida_mlkkr.calculations.records import kind_of
 from aiida_mlkkr.kkr.cluster import ImpurityCluster
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.potential import read_potential
@@ -20,7 +21,7 @@ from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.solver.config import check_settings
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
 from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
-from aiida_mlkkr.workflows.imp_scf.settings import charges, is_embedded, own_settings, physics, spins
+from aiida_mlkkr.workflows.imp_scf.settings import charges, host_parameters, is_embedded, own_settings, physics, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS
 from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation
 from aiida_mlkkr.workflows.kkrimp.inputs import mpi_mismatch
@@ -150,11 +151,15 @@ def _check_startpot(inputs: Inputs) -> str | None:
 
 def _check_emulator(inputs: Inputs) -> str | None:
     """A model of another kind or host, or an element that it cannot know."""
-    if 'emulator' not in inputs or 'host_greenfunction' not in inputs:
+    if 'emulator' not in inputs:
         return None
     model = inputs['emulator']
     try:
         emulator = PotentialEmulator.load(model.arrays, model.spec)
+        if 'host' in inputs:
+            lmax = host_parameters(inputs).get('LMAX', emulator.kind.lmax)
+            emulator.check_without_host(kind_of(physics(inputs), lmax), charges(inputs['impurity_info']))
+            return None
         writeout = writeout_of(kkr_calculation(inputs['host_greenfunction']).outputs.retrieved)
         cluster = writeout.with_impurities(inputs['impurity_info'].get_dict())
         emulator.check(writeout.kind(physics(inputs)), writeout.host, cluster.z, cluster.layer)

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
     from aiida_mlkkr.data.surrogate import SurrogateData
 
+QUICK = {
+    'name': 'quick',
+    'initial_field': [0.02, 10],
+    'stages': [{'IMIX': 0, 'MIXFAC': 0.03, 'SCFSTEPS': 30, 'QBOUND': 5e-2}],
+}
+"""A schedule for tests that do not depend on the end of the way."""
+
 MN_MOMENT, MN_CHARGE = 3.76605, 24.630716
 """Manganese in copper, 13 sites: total spin moment (Bohr magnetons) and charge of the site by JuKKR."""
 
