@@ -16,7 +16,12 @@ from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord, PotentialKin
 OTHER_KIND = 'it is of another kind than the first one'
 """Begins the reason why an impurity is left out of a dataset that it could not be mixed into."""
 
-PARTS = {'retrieved': orm.FolderData, 'impurity_info': orm.Dict, 'host_writeout': orm.FolderData}
+PARTS = {
+    'retrieved': orm.FolderData,
+    'impurity_info': orm.Dict,
+    'host_writeout': orm.FolderData,
+    'potential': orm.SinglefileData | None,
+}
 
 
 @calcfunction
@@ -33,7 +38,8 @@ def impurity_dataset(**impurities: Any) -> ImpurityDatasetData | ExitCode:
     :return: the dataset, empty if no impurity can be used; exit code 220 if a namespace is not complete.
     """
     for label, parts in impurities.items():
-        absent = [name for name, valid in PARTS.items() if not isinstance(parts.get(name), valid)]
+        given = parts if isinstance(parts, Mapping) else {}
+        absent = [name for name, valid in PARTS.items() if not isinstance(given.get(name), valid)]
         if absent:
             return ExitCode(220, f'the inputs of impurity {label} lack {", ".join(absent)}, or these are no such nodes')
     writeouts: dict[str, Writeout] = {}

@@ -89,18 +89,27 @@ class Writeout:
         :param settings: keys of ``config.cfg``; what is absent has KKRimp's default.
         :param potential: its potential, where there is one.
         """
-        spin_orbit = self.spin_orbit or bool(int(settings.get('SPINORBIT', 0)))
-        scalar = 'scalar-relativistic' if int(settings.get('KVREL', 1)) else 'non-relativistic'
-        full = bool(int(settings.get('INS', 0))) or self.potential.is_full_potential
-        xc = str(settings.get('XC', 'LDA'))
-        return PotentialKind(
-            full_potential=full if potential is None else potential.is_full_potential,
-            nspin=int(settings.get('NSPIN', 2)) if potential is None else potential.nspin,
-            lmax=int(self.lmax.max()),
-            relativity='spin-orbit' if spin_orbit else scalar,
-            xc='LDA-VWN' if xc == 'LDA' else xc,
-            constants='jukkr',
+        kind = kind_of(settings, int(self.lmax.max()))
+        return dataclasses.replace(
+            kind,
+            full_potential=(potential or self.potential).is_full_potential or (potential is None and kind.full_potential),
+            nspin=kind.nspin if potential is None else potential.nspin,
+            relativity='spin-orbit' if self.spin_orbit else kind.relativity,
         )
+
+
+def kind_of(settings: Mapping[str, Any], lmax: int) -> PotentialKind:
+    """The kind of potential that the settings of KKRimp alone speak of; what is absent has KKRimp's default."""
+    scalar = 'scalar-relativistic' if int(settings.get('KVREL', 1)) else 'non-relativistic'
+    xc = str(settings.get('XC', 'LDA'))
+    return PotentialKind(
+        full_potential=bool(int(settings.get('INS', 0))),
+        nspin=int(settings.get('NSPIN', 2)),
+        lmax=lmax,
+        relativity='spin-orbit' if int(settings.get('SPINORBIT', 0)) else scalar,
+        xc='LDA-VWN' if xc == 'LDA' else xc,
+        constants='jukkr',
+    )
 
 
 def read_writeout(folder: Path) -> Writeout:
@@ -180,14 +189,14 @@ def predicted_potential(
     """Start potential of impurities.
 
     :param info: ``impurity_info`` of the impurities.
-    :param moments: as :func:`~aiida_mlkkr.calculations.start.standard_start_potential` takes them; what the emulator
-        expects if None.
+    :param moments: those of :func:`moments_of_sites`; what the emulator expects if None.
     :param settings: of the KKRimp run to come, keys as in ``config.cfg``.
     :return: the potential, and the prediction that it was made from.
     :raises ModelError: if the emulator cannot tell.
     :raises ValueError: if impurities and host do not fit.
     """
     cluster, host = writeout.with_impurities(info), writeout.host
+    changed = cluster.z != host.z[cluster.layer - 1]
     sites = host_of_cluster(writeout.potential, cluster.layer)
     prediction = emulator.predict(
         writeout.kind(settings or {}),
@@ -196,19 +205,24 @@ def predicted_potential(
         cluster.layer,
         cluster.z,
         reference_potential(cluster.z, sites),
-        None if moments is None else _moments_of_changed_sites(cluster, host, moments),
+        None if moments is None else moments_of_sites(cluster, moments)[changed].tolist(),
     )
     potential = cluster_potential(cluster.z, writeout.lmax, sites, writeout.contour_bottom, prediction.v)
     return potential, prediction
 
 
-def _moments_of_changed_sites(cluster: ImpurityCluster, host: Host, moments: Sequence[float]) -> list[float]:
-    """Moments in the order of the impurities, as one for each site that has another element than the host."""
+def moments_of_sites(cluster: ImpurityCluster, moments: Sequence[float]) -> NDArray[np.float64]:
+    """Moments (natom,) of all sites from those of the impurities in the order of ``Zimp``; 0 beyond their list.
+
+    :raises ValueError: if there are more moments than impurities, or one is no number.
+    """
     if len(moments) > len(cluster.impurity_sites):
         raise ValueError(f'{len(moments)} start moments for {len(cluster.impurity_sites)} impurities')
-    given = dict(zip(cluster.impurity_sites, moments, strict=False))
-    changed = np.flatnonzero(cluster.z != host.z[cluster.layer - 1])
-    return [given.get(int(site), 0.0) for site in changed]
+    if not all(isinstance(moment, int | float) for moment in moments):
+        raise ValueError(f'start moments {list(moments)} are not all numbers')
+    of_sites = np.zeros(cluster.natom)
+    of_sites[list(cluster.impurity_sites[: len(moments)])] = moments
+    return of_sites
 
 
 def unusable(run: KkrimpRun) -> str:

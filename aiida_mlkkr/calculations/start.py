@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
 from aiida_mlkkr.calculations.folders import writeout_of
+from aiida_mlkkr.calculations.records import moments_of_sites
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.potential import write_potential
 from aiida_mlkkr.solver.errors import InconsistentInputError
@@ -34,16 +35,12 @@ def standard_start_potential(
         return ExitCode(210, f"the host's write-out cannot be used: {error}")
     try:
         cluster = writeout.with_impurities(impurity_info.get_dict())
-        given = list(moments or [])
-        if len(given) > len(cluster.impurity_sites):
-            raise ValueError(f'{len(given)} start moments for {len(cluster.impurity_sites)} impurities')
-        start_moments = dict(zip(cluster.impurity_sites, given, strict=False))
         start = standard_start(
             cluster.z,
             writeout.lmax,
             host_of_cluster(writeout.potential, cluster.layer),
             writeout.contour_bottom,
-            [start_moments.get(site, 0.0) for site in range(cluster.natom)],
+            moments_of_sites(cluster, [] if moments is None else moments.get_list()),
         )
     except (ValueError, InconsistentInputError) as error:
         return ExitCode(211, f'no start potential for these impurities in this host: {error}')

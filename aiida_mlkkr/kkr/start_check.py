@@ -15,9 +15,9 @@ from aiida_mlkkr.kkr.sanity import EDGE_ABOVE_FERMI, EDGE_BELOW_FERMI, edge
 MAGNETIC: Final = 1e-3
 """Splitting of the spins (Ry) from which on a potential is magnetic: its absolute value in the mean over a site.
 
-0.027 for Ti in Ag (0.7 Bohr magnetons), the smallest of the magnetic impurities in the archives. The start potentials of the
-voronoi code differ between the spins as well, by several Ry, but only at five points near the nucleus of Cr, Mn, Fe, Co
-and Ni; in the mean that is below 3e-5.
+0.027 for Ti in Ag (0.7 Bohr magnetons), the smallest of the magnetic impurities in the archives. The start potentials
+of the voronoi code differ between the spins as well, by several Ry, but only at five points near the nucleus of Cr, Mn,
+Fe, Co and Ni; in the mean that is below 3e-5.
 """
 
 

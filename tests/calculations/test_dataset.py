@@ -160,6 +160,14 @@ def test_an_incomplete_namespace_is_refused(copper, gather):
     assert 'the inputs of impurity Mn lack retrieved, host_writeout' in process.exit_message
 
 
+def test_nodes_of_other_types_are_refused(copper, gather):
+    _, process = gather(Mn=copper['Mn']['retrieved'])
+    assert 'the inputs of impurity Mn lack retrieved, impurity_info, host_writeout,' in process.exit_message
+    _, process = gather(Mn={**copper['Mn'], 'potential': copper['Mn']['impurity_info']})
+    assert process.exit_status == 220
+    assert 'the inputs of impurity Mn lack potential, or these are no such nodes' in process.exit_message
+
+
 def test_it_is_taken_from_the_cache(copper, gather):
     from aiida.manage.caching import enable_caching
 

@@ -67,6 +67,13 @@ def test_more_moments_than_impurities(host_writeout):
     assert '2 start moments for 1 impurities' in node.exit_message
 
 
+@pytest.mark.parametrize('moment', ['up', None])
+def test_moments_that_are_no_numbers(host_writeout, moment):
+    _, node = _start(host_writeout, {'Zimp': [25]}, [moment])
+    assert node.exit_status == 211
+    assert 'are not all numbers' in node.exit_message
+
+
 def test_green_function_left_on_the_computer(host_writeout):
     """The bottom of the contour then comes from the input of the host calculation; it is that of the Green function."""
     from aiida import orm
