@@ -90,12 +90,11 @@ class Writeout:
         :param potential: its potential, where there is one.
         """
         kind = kind_of(settings, int(self.lmax.max()))
-        return dataclasses.replace(
-            kind,
-            full_potential=(potential or self.potential).is_full_potential or (potential is None and kind.full_potential),
-            nspin=kind.nspin if potential is None else potential.nspin,
-            relativity='spin-orbit' if self.spin_orbit else kind.relativity,
-        )
+        full, nspin = kind.full_potential or self.potential.is_full_potential, kind.nspin
+        if potential is not None:
+            full, nspin = potential.is_full_potential, potential.nspin
+        relativity = 'spin-orbit' if self.spin_orbit else kind.relativity
+        return dataclasses.replace(kind, full_potential=full, nspin=nspin, relativity=relativity)
 
 
 def kind_of(settings: Mapping[str, Any], lmax: int) -> PotentialKind:

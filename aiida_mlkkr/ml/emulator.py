@@ -12,7 +12,7 @@ are the same, so that a symmetric cluster gets a symmetric potential.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -218,11 +218,7 @@ class PotentialEmulator:
 
         :raises ModelError: if the model is of another kind, or does not know the host or an element.
         """
-        if difference := self.kind.difference(kind):
-            raise ModelError(
-                f'the model is of another kind than the potential asked for: {difference}. Train one on impurities of '
-                'this kind.'
-            )
+        self._check_kind(kind)
         try:
             number = host_index(self.hosts, host)
         except DatasetError as error:
@@ -232,6 +228,31 @@ class PotentialEmulator:
         for charge, atom in sorted(set(zip(z[changed].tolist(), atoms[changed].tolist(), strict=True))):
             self._check_element(charge, atom)
         return atoms
+
+    def check_without_host(self, kind: PotentialKind, z: Iterable[float]) -> None:
+        """As :meth:`check`, as far as can be told while the host and its sites are not known yet.
+
+        :param z: nuclear charges of the impurities.
+        :raises ModelError: the model is of another kind, or does not know an element on any atom that it has seen.
+        """
+        self._check_kind(kind)
+        atoms = set(np.concatenate(atom_numbers(self.hosts)).tolist())
+        for charge in z:
+            refusals = []
+            for atom in atoms:
+                try:
+                    self._check_element(charge, atom)
+                except ModelError as error:
+                    refusals.append(error)
+            if len(refusals) == len(atoms):
+                raise refusals[0]
+
+    def _check_kind(self, kind: PotentialKind) -> None:
+        if difference := self.kind.difference(kind):
+            raise ModelError(
+                f'the model is of another kind than the potential asked for: {difference}. Train one on impurities of '
+                'this kind.'
+            )
 
     def _check_element(self, charge: float, atom: int) -> None:
         seen = ', '.join(symbol(z) for z in self.elements)

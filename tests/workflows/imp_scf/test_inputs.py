@@ -51,7 +51,7 @@ def test_three_words_are_enough(copper):
     assert builder.impurity_info.get_dict() == {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [25.0]}
     assert builder.host_greenfunction == copper.greenfunction
     stages = builder.schedule['stages']
-    assert stages[0]['QBOUND'] == 1e-2
+    assert stages[0]['QBOUND'] > stages[-1]['QBOUND']
     assert stages[-1]['QBOUND'] == 1e-6
     assert builder.starts.get_list() == ['emulator', 'startpot', 'standard', 'voronoi']
     assert builder.scf.kkrimp.metadata.options.resources['num_machines'] == 1
@@ -219,6 +219,21 @@ def test_mpi_is_used_where_the_code_asks_for_it(copper, registered, option):
 def test_mpi_against_the_code_is_refused(copper):
     with pytest.raises(ValueError, match=r'withmpi is True, but .* is registered with with_mpi False'):
         copper.builder('Mn', options={'withmpi': True})
+
+
+@pytest.mark.parametrize(
+    ('z', 'kkrimp', 'words'),
+    [
+        (64.0, {}, 'Gd is out of the range of the model'),
+        (25.0, {'parameters': {'NSPIN': 1}}, 'nspin is 2 in one and 1 in the other'),
+    ],
+)
+def test_a_model_is_checked_before_the_host_is_written_out(copper, emulator, z, kkrimp, words):
+    cluster = {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [z]}
+    with pytest.raises(ValueError, match=words):
+        copper.builder(
+            cluster, host=copper.host, kkr=copper.kkr, emulator=emulator, overrides={'scf': {'kkrimp': kkrimp}}
+        )
 
 
 def test_a_builder_filled_by_hand_is_checked_when_it_is_submitted(copper):
