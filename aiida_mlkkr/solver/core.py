@@ -26,6 +26,8 @@ from aiida_mlkkr.kkr.elements import L_LETTERS
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import CoreState
 
+from .quadrature import simpson_weights
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -70,32 +72,6 @@ class CoreSolution:
     def energy_sum(self) -> float:
         """``energy_by_l`` summed over l."""
         return float(self.energy_by_l.sum())
-
-
-@njit(cache=True, error_model='numpy')
-def simpson(values: FloatArray, drdi: FloatArray) -> float:
-    """Simpson's rule over the whole mesh; with an even number of points the first interval has the four-point rule.
-
-    :param values: (n,) integrand, n >= 5
-    :param drdi: (n,) derivative of the radius with respect to the mesh index
-    """
-    n = values.shape[0]
-    first = 0
-    total = 0.0
-    if n % 2 == 0:
-        total = (
-            9.0 * values[0] * drdi[0] + 19.0 * values[1] * drdi[1] - 5.0 * values[2] * drdi[2] + values[3] * drdi[3]
-        ) / 24.0
-        first = 1
-    edges = values[first] * drdi[first] + values[n - 1] * drdi[n - 1]
-    odd = 0.0
-    even = 0.0
-    for i in range(first + 1, n - 1, 2):
-        odd += values[i] * drdi[i]
-    for i in range(first + 2, n - 2, 2):
-        even += values[i] * drdi[i]
-    result: float = total + (edges + 4.0 * odd + 2.0 * even) / 3.0
-    return result
 
 
 @njit(cache=True, error_model='numpy', inline='always')
@@ -385,9 +361,11 @@ def _bound_state(
             f[k] *= ratio
         if not relativistic:
             f[:points] = 0.0
+        weights = simpson_weights(points)
+        norm = 0.0
         for k in range(points):
             u[k] = g[k] * g[k] + f[k] * f[k]
-        norm = simpson(u[:points], drdi[:points])
+            norm += u[k] * drdi[k] * weights[k]
         change = outer_square * (np.arctan(inner_slope / inner) - np.arctan(outer_slope / outer)) / (norm * rm)
         if change > 0.0:
             low = energy
@@ -501,6 +479,6 @@ def solve_core(
     return CoreSolution(
         density=density,
         states=tuple(CoreState(state.l, energy) for state, energy in zip(states, energies.tolist(), strict=True)),
-        charge=float(simpson(density, mesh.drdi)),
+        charge=float(density @ (simpson_weights(mesh.n) * mesh.drdi)),
         energy_by_l=energy_by_l,
     )

@@ -1,7 +1,5 @@
 """Integrals over the index of the radial mesh, with the rules that JuKKR uses."""
 
-from functools import lru_cache
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -9,21 +7,21 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-@lru_cache(maxsize=64)
+@njit(cache=True)
 def simpson_weights(n: int) -> FloatArray:
-    """Return the weights of Simpson's rule on ``n`` equidistant points, shape (n,).
+    """Return the weights of Simpson's rule on ``n`` >= 3 equidistant points, shape (n,).
 
     An odd number of intervals begins with the cubic (four-point Lagrange) rule on the first interval.
     """
     weights = np.zeros(n)
     start = (n - 1) % 2
     if start:
-        weights[:4] += np.array([9.0, 19.0, -5.0, 1.0]) / 24.0
-    weights[start] += 1.0 / 3.0
-    weights[start + 1 : n - 1 : 2] += 4.0 / 3.0
-    weights[start + 2 : n - 1 : 2] += 2.0 / 3.0
-    weights[n - 1] += 1.0 / 3.0
-    weights.setflags(write=False)
+        for i, weight in enumerate((9.0, 19.0, -5.0, 1.0)):
+            weights[i] = weight / 24.0
+    for i in range(start, n - 2, 2):
+        weights[i] += 1.0 / 3.0
+        weights[i + 1] += 4.0 / 3.0
+        weights[i + 2] += 1.0 / 3.0
     return weights
 
 

@@ -8,7 +8,8 @@ import pytest
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import CoreState
-from aiida_mlkkr.solver.core import CoreStateError, simpson, solve_core
+from aiida_mlkkr.solver.core import CoreStateError, solve_core
+from aiida_mlkkr.solver.quadrature import simpson_weights
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -41,7 +42,7 @@ def test_mean_radii_of_hydrogen_like_states() -> None:
     mesh, v = hydrogen_like(z)
     for states, n, l in (((CoreState(0, -9.0),), 1, 0), ((CoreState(1, -2.0),), 2, 1), ((CoreState(2, -1.0),), 3, 2)):
         solution = solve_core(v, mesh, z, states, nspin=2, relativistic=False)
-        mean = simpson(solution.density * mesh.r, mesh.drdi) / (2 * l + 1)
+        mean = (solution.density * mesh.r) @ (simpson_weights(mesh.n) * mesh.drdi) / (2 * l + 1)
         assert mean == pytest.approx((3 * n * n - l * (l + 1)) / (2 * z), rel=1e-5)
 
 

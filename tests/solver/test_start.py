@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_potential
 from aiida_mlkkr.solver.atom import AtomError
-from aiida_mlkkr.solver.core import simpson, solve_core
+from aiida_mlkkr.solver.core import solve_core
 from aiida_mlkkr.solver.errors import InconsistentInputError
+from aiida_mlkkr.solver.quadrature import simpson_weights
 from aiida_mlkkr.solver.start import cluster_potential, free_moment, reference_potential, standard_start
 
 DATA = Path(__file__).parents[1] / 'data'
@@ -36,7 +37,8 @@ def start(host: ImpurityPotential, z: float, moment: float = 0.0, lmax: int = 2)
 
 def rms(difference: NDArray[np.float64], mesh: RadialMesh) -> float:
     weight = mesh.r**2
-    return float(np.sqrt(simpson(difference**2 * weight, mesh.drdi) / simpson(weight, mesh.drdi)))
+    integrate = simpson_weights(mesh.n) * mesh.drdi
+    return float(np.sqrt(difference**2 * weight @ integrate / (weight @ integrate)))
 
 
 def test_manganese_in_copper_is_nearer_than_the_start_of_voronoi(copper: ImpurityPotential) -> None:
