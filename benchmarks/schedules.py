@@ -12,21 +12,20 @@ them: simple mixing that makes no progress gives way to Anderson mixing.
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 from archived_runs import ArchivedRun, extract
-from kkrimp_against_jukkr import calculate
+from kkrimp_against_jukkr import calculate, write_csv
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -56,6 +55,8 @@ STARTS = (ARCHIVED, NO_FIELD, ATOMS, EMULATOR, UNSEEN)
 CONVERGENCE = 1e-6
 MOST_ITERATIONS = 300
 SAME_MOMENT = 1e-3
+SAME_CHARGE = 1e-3
+"""Per site (e): a false solution without moment differs from a true one in its charges only."""
 NO_MOMENT = 0.1
 
 

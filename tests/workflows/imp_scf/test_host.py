@@ -14,6 +14,7 @@ import pytest
 
 from .conftest import QUICK, Copper
 
+COPPER = 29.0  # converged from the start
 OPTIONS = {'resources': {'num_machines': 1}, 'withmpi': False, 'max_wallclock_seconds': 3600, 'queue_name': ''}
 OVERRIDES = {'schedule': QUICK, 'host_options': OPTIONS}
 
@@ -43,7 +44,7 @@ def in_the_cluster(copper: Copper, z: float) -> dict[str, Any]:
 def test_a_finished_writeout_is_used_again(copper):
     before = len(writeouts())
     node = copper.run(
-        in_the_cluster(copper, 13.0), host=copper.host, kkr=copper.kkr, magnetic_moments=[0], overrides=OVERRIDES
+        in_the_cluster(copper, COPPER), host=copper.host, kkr=copper.kkr, magnetic_moments=[0], overrides=OVERRIDES
     )
     assert node.is_finished_ok, node.exit_message
     assert node.outputs.host_greenfunction == copper.greenfunction
@@ -65,7 +66,7 @@ def test_two_impurities_share_a_writeout_that_is_under_way(copper):
             overrides=OVERRIDES,
             params_kkr_overwrite={'NPOL': 5},
         )
-        for z in (25.0, 30.0)
+        for z in (COPPER, 28.0)
     )
     with recorded(copper.writeout):
         one = get_manager().get_runner().submit(first)
@@ -111,7 +112,7 @@ def test_which_writeouts_can_be_shared(copper, changed, found):
 def test_a_writeout_that_fails_ends_the_chain(copper):
     """KKRhost is not here, and this one was not recorded."""
     node = copper.run(
-        in_the_cluster(copper, 13.0),
+        in_the_cluster(copper, COPPER),
         host=copper.host,
         kkr=copper.kkr,
         params_kkr_overwrite={'NPOL': 9},
@@ -166,9 +167,9 @@ def test_start_of_the_voronoi_code(copper):
 
 
 def test_a_voronoi_code_that_fails_costs_its_start_only(copper):
-    """It is not here, and nickel was not asked for before: not recorded with this Fermi energy."""
+    """It is not here, and this time nothing is taken from what was recorded."""
     node = copper.run(
-        'Ni',
+        'Cu',
         voronoi=copper.voronoi,
         magnetic_moments=[0],
         overrides={**OVERRIDES, 'starts': ['voronoi', 'standard']},
