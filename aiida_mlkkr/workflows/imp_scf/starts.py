@@ -59,7 +59,7 @@ def _emulated(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, _process:
         metadata={'call_link_label': 'emulated_start'},
         **arguments,
     )
-    if not node.is_finished_ok:
+    if not outputs:
         raise ValueError(node.exit_message)
     errors = outputs['prediction']['rms_error_per_site_Ry']
     if max(errors) > inputs.max_predicted_error.value:
