@@ -206,9 +206,9 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
     def _attach_folders(self) -> None:
         """Those of the last calculation that left any."""
         for stage in reversed(self.ctx.stages):
-            if 'last_remote_folder' in stage.outputs:
-                self.out('last_remote_folder', stage.outputs.last_remote_folder)
-                self.out('retrieved', stage.outputs.retrieved)
+            if 'retrieved' in stage.outputs:
+                for name in ('last_remote_folder', 'retrieved'):
+                    self.out(name, stage.outputs[name])
                 return
 
     def _drop(self, reason: str, iterations: int = 0) -> None:
