@@ -38,12 +38,13 @@ from aiida_mlkkr.calculations.records import (
     record_of_run,
 )
 from aiida_mlkkr.kkr.elements import symbol
-from aiida_mlkkr.kkr.history import is_beyond_simple_mixing
+from aiida_mlkkr.kkr.history import ScfHistory, is_beyond_simple_mixing
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_potential
 from aiida_mlkkr.kkr.run import read_run
 from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.solver.core import CoreStateError
 from aiida_mlkkr.solver.errors import SolverError
 from aiida_mlkkr.solver.start import free_moment, host_of_cluster, standard_start
 from aiida_mlkkr.workflows.imp_scf.schedule import Schedule, schedule_values
@@ -83,7 +84,11 @@ class Impurity:
 
 @dataclass(frozen=True)
 class Row:
-    """One self-consistency; ``iterations`` is 0 where it failed, ``problem`` says how."""
+    """One self-consistency; ``iterations`` is 0 where it failed, ``problem`` says how.
+
+    :param moment_error: of the total moment in µB.
+    :param charge_error: largest one of a site, in e.
+    """
 
     host: str
     element: str
@@ -92,6 +97,7 @@ class Row:
     schedule: str
     iterations: int
     moment_error: float
+    charge_error: float
     problem: str
 
 
@@ -144,10 +150,10 @@ def start_potential(
 
 def converge(
     impurity: Impurity, potential: ImpurityPotential, schedule: Schedule, field: Any, folder: Path
-) -> tuple[int, float]:
-    """Iterations and moment of a self-consistency; -1 iterations if it does not converge."""
+) -> tuple[int, ScfHistory]:
+    """Iterations of a self-consistency and its last calculation."""
     cures = Cures.from_values(protocol_inputs('kkrimp_base')['cures'], {})
-    total, calculation, moment = 0, 0, float('nan')
+    total, calculation = 0, 0
     current = folder / 'start'
     folder.mkdir(parents=True)
     with current.open('w') as stream:
@@ -166,35 +172,39 @@ def converge(
             current = done / 'out_potential'
             total += history.niter
             errors += history.error.tolist()
-            moment = float(history.spin_moment[-1].sum())
             if history.converged:
                 break
             if total >= MOST_ITERATIONS or not np.isfinite(errors[-1]):
-                return -1, moment
+                return total, history
             settings = {**settings, 'HFIELD': [0.0, 0]}
             if settings['IMIX'] < 3 and is_beyond_simple_mixing(np.array(errors), settings['MIXFAC']):
                 settings, errors = cures.other_mixing(settings), []
-    return total, moment
+    return total, history
 
 
 def measure(impurity: Impurity, start: str, schedule: Schedule, all_of_them: list[Impurity], folder: Path) -> Row:
     """One self-consistency."""
-    iterations, moment, problem = 0, float('nan'), ''
+    iterations, problem = 0, ''
+    moment_error = charge_error = float('nan')
     try:
         potential, known, asked = start_potential(start, impurity, all_of_them)
-        iterations, moment = converge(impurity, potential, schedule, schedule.field(known, asked), folder)
-        if iterations < 0:
-            iterations, problem = 0, 'not converged'
-        elif abs(moment - impurity.moment) > SAME_MOMENT:
-            iterations, problem = 0, f'another solution, {moment:.3f} µB'
-    except (ModelError, SolverError, ValueError) as error:
+        number, last = converge(impurity, potential, schedule, schedule.field(known, asked), folder)
+        moment_error = abs(float(last.spin_moment[-1].sum()) - impurity.moment)
+        charge_error = float(np.abs(last.charge[-1] - impurity.record.charges).max())
+        if not last.converged:
+            problem = 'not converged'
+        elif moment_error > SAME_MOMENT or charge_error > SAME_CHARGE:
+            problem = 'another solution'
+        else:
+            iterations = number
+    except (ModelError, SolverError, CoreStateError, ValueError) as error:
         problem = f'{type(error).__name__}: {str(error)[:80]}'
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     host = impurity.run.name.partition('_')[0]
     return Row(
         host, symbol(impurity.z), abs(impurity.moment) > NO_MOMENT, start, schedule.name, iterations,
-        abs(moment - impurity.moment), problem,
+        moment_error, charge_error, problem,
     )  # fmt: skip
 
 
@@ -246,10 +256,7 @@ def main() -> None:
         for impurity, start, schedule in track(tasks, 'self-consistencies', console=console):
             rows.append(measure(impurity, start, schedule, everything, folder / 'work'))
             if options.csv:
-                with options.csv.open('w', newline='') as stream:
-                    writer = csv.DictWriter(stream, [field.name for field in fields(Row)])
-                    writer.writeheader()
-                    writer.writerows(asdict(row) for row in rows)
+                write_csv(rows, options.csv)
     print_summary(rows, console)
 
 
