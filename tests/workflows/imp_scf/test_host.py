@@ -66,7 +66,7 @@ def test_two_impurities_share_a_writeout_that_is_under_way(copper):
             overrides=OVERRIDES,
             params_kkr_overwrite={'NPOL': 5},
         )
-        for z in (COPPER, 28.0)
+        for z in (25.0, COPPER)
     )
     with recorded(copper.writeout):
         one = get_manager().get_runner().submit(first)
