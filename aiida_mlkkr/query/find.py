@@ -115,7 +115,7 @@ def _in_datasets() -> set[str]:
         filters={'attributes.package_version': __version__},
         project='attributes.details.sources',
     )
-    return {uuid for (sources,) in query.all() for uuid in sources}
+    return {uuid for (sources,) in query.all() for uuid in sources or ()}
 
 
 def _other_purpose(evidence: Evidence) -> str:
