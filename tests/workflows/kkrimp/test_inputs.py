@@ -79,7 +79,7 @@ def test_refused(builder, kkrimp_code, writeout):
     assert 'kkrimp.parameters is missing' in refusal(parameters=None).message
 
 
-def test_exposed_by_a_chain_that_fills_the_start_later():
+def test_exposed_by_a_chain_that_fills_the_start_later(aiida_profile):
     """Its ports may be missing there: nothing is asked for that cannot be given."""
     from aiida.engine import WorkChain
 
