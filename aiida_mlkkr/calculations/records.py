@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
+from aiida_mlkkr.kkr.cluster import HostLattice, ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
@@ -48,6 +48,7 @@ class Writeout:
 
     :param cluster: the sites.
     :param potential: of the host, one site for each atom of its cell.
+    :param lattice: of the host, lengths in units of the lattice constant.
     :param lmax: (natom,) angular-momentum cutoffs of the sites.
     :param contour_bottom: lowest energy of the contour in Ry.
     :param spin_orbit: whether the host has spin-orbit coupling.
@@ -55,6 +56,7 @@ class Writeout:
 
     cluster: ImpurityCluster
     potential: ImpurityPotential
+    lattice: HostLattice
     lmax: NDArray[np.int64]
     contour_bottom: float
     spin_orbit: bool
@@ -67,7 +69,7 @@ class Writeout:
         return Host(
             first[0].alat,
             first[0].efermi,
-            np.array([atom.z for atom in first]),
+            self.lattice,
             tuple(atom.mesh for atom in first),
             mean,
         )
@@ -137,7 +139,8 @@ def read_writeout(folder: Path) -> Writeout:
     else:
         contour_bottom = _number(inputcard, 'EMIN')
     spin_orbit = re.search(r'NEWSOSOL|<use_Chebychev_solver>\s*=\s*T', inputcard) is not None
-    return Writeout(cluster, potential, lmax, contour_bottom, spin_orbit)
+    lattice = _lattice(inputcard, np.array([site[0].z for site in potential.sites]))
+    return Writeout(cluster, potential, lattice, lmax, contour_bottom, spin_orbit)
 
 
 def record_of_run(
@@ -267,3 +270,28 @@ def _number(inputcard: str, key: str) -> float:
     if not match:
         raise KkrFileError(f'the inputcard of the host write-out has no {key}')
     return float(match[1].upper().replace('D', 'E'))
+
+
+def _lattice(inputcard: str, z: NDArray[np.float64]) -> HostLattice:
+    """The crystal of an inputcard with Cartesian positions, as aiida-kkr writes it."""
+    cell, positions = _rows(inputcard, 'BRAVAIS', 3), _rows(inputcard, '<RBASIS>', len(z))
+    film = re.search(r'INTERFACE\s*=\s*T', inputcard) is not None
+    if re.search(r'CARTESIAN\s*=\s*F', inputcard):
+        positions = positions @ cell
+    try:
+        return HostLattice(cell, positions, z, periodic_z=not film, alat=1.0)
+    except ValueError as error:
+        raise KkrFileError(f'the inputcard of the host write-out has no crystal: {error}') from error
+
+
+def _rows(inputcard: str, key: str, number: int) -> NDArray[np.float64]:
+    """The rows of three numbers below a key."""
+    _, found, rest = inputcard.partition(key)
+    lines = rest.splitlines()[1 : number + 1]
+    try:
+        rows = np.array([[float(word) for word in line.split()[:3]] for line in lines])
+    except ValueError:
+        rows = np.empty(0)
+    if not found or rows.shape != (number, 3):
+        raise KkrFileError(f'the inputcard of the host write-out has no {number} rows of {key}')
+    return rows

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.errors import DatasetError
@@ -62,16 +63,21 @@ class Host:
 
     :param alat: lattice constant in Bohr.
     :param efermi: Fermi energy in Ry.
-    :param z: (nlayer,) nuclear charges of the atoms of the cell.
+    :param lattice: the crystal, lengths in units of the lattice constant.
     :param meshes: radial mesh of each atom of the cell.
     :param v: spin-averaged potential (n,) of each atom of the cell in Ry.
     """
 
     alat: float
     efermi: float
-    z: FloatArray
+    lattice: HostLattice
     meshes: tuple[RadialMesh, ...]
     v: tuple[FloatArray, ...]
+
+    @property
+    def z(self) -> FloatArray:
+        """Nuclear charges (nlayer,) of the atoms of the cell."""
+        return self.lattice.z
 
     @property
     def name(self) -> str:
@@ -94,9 +100,16 @@ class Host:
             return f'the atoms of the cell are {self.name} and {other.name}'
         if abs(self.alat - other.alat) > _SAME_LENGTH:
             return f'the lattice constants are {self.alat:.8f} and {other.alat:.8f} Bohr'
-        for mine, its in zip(self.meshes, other.meshes, strict=True):
-            if mine.n != its.n or abs(mine.rmax - its.rmax) > _SAME_LENGTH or abs(mine.a - its.a) > _SAME_LENGTH:
-                return f'the radial meshes are {mine} and {its}'
+        mine, its = self.lattice, other.lattice
+        if mine.periodic_z != its.periodic_z or not (
+            np.allclose(mine.cell, its.cell, atol=_SAME_LENGTH)
+            and np.allclose(mine.positions, its.positions, atol=_SAME_LENGTH)
+        ):
+            return 'the atoms of the cell are at other places, or the Bravais vectors differ'
+        for mesh, its_mesh in zip(self.meshes, other.meshes, strict=True):
+            same_step = abs(mesh.a - its_mesh.a) <= _SAME_LENGTH
+            if mesh.n != its_mesh.n or abs(mesh.rmax - its_mesh.rmax) > _SAME_LENGTH or not same_step:
+                return f'the radial meshes are {mesh} and {its_mesh}'
         if abs(self.efermi - other.efermi) > _SAME_ENERGY:
             return f'the Fermi energies are {self.efermi:.6f} and {other.efermi:.6f} Ry'
         for mesh, v, its_v in zip(self.meshes, self.v, other.v, strict=True):
@@ -120,6 +133,7 @@ class ImpurityRecord:
         :func:`aiida_mlkkr.solver.start.reference_potential`.
     :param moments: (natom,) spin moments in µB.
     :param charges: (natom,) electrons.
+    :param error: error of the potential in Ry where it is not converged, 0 where it is.
     """
 
     source: str
@@ -131,6 +145,7 @@ class ImpurityRecord:
     reference: tuple[FloatArray, ...]
     moments: FloatArray
     charges: FloatArray
+    error: float = 0.0
 
     def __post_init__(self) -> None:
         natom = len(self.z)
@@ -163,6 +178,15 @@ class ImpurityRecord:
     def impurities(self) -> IntArray:
         """Indices of the sites whose nuclear charge is not the host's."""
         return np.flatnonzero(self.z != self.z_host)
+
+    @property
+    def group(self) -> str:
+        """The same for all runs of the same impurities in the same place: what a fair split keeps together."""
+        impurities = self.impurities
+        places = self.positions[impurities] - self.positions[impurities].mean(axis=0)
+        kinds = zip(self.z[impurities].tolist(), self.layer[impurities].tolist(), places.round(3).tolist(), strict=True)
+        listed = [f'{symbol(z)}{layer}@{",".join(f"{x + 0.0:.3f}" for x in place)}' for z, layer, place in kinds]
+        return f'{self.host.name}: {" ".join(sorted(listed))}'
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +229,7 @@ class ImpurityDataset:
         arrays = {
             **hosts_to_arrays(hosts),
             'impurity_host': np.array([host_index(hosts, record.host) for record in records], dtype=np.int64),
+            'impurity_error': np.array([record.error for record in records], dtype=np.float64),
             'impurity_natom': np.array([len(record.z) for record in records], dtype=np.int64),
             'site_position': np.concatenate([record.positions for record in records] or [np.empty((0, 3))]),
             'potential': np.concatenate([v for record in records for v in record.v] or [np.empty((2, 0))], axis=1),
@@ -251,6 +276,7 @@ class ImpurityDataset:
                     reference=tuple(arrays['reference'][begin:end] for begin, end in bounds),
                     moments=arrays['site_moments'][sites],
                     charges=arrays['site_charges'][sites],
+                    error=float(arrays['impurity_error'][number]),
                 )
             )
             point = int(ends[-1])
@@ -299,6 +325,9 @@ def hosts_to_arrays(hosts: tuple[Host, ...]) -> Arrays:
         'host_alat': np.array([host.alat for host in hosts], dtype=np.float64),
         'host_efermi': np.array([host.efermi for host in hosts], dtype=np.float64),
         'host_natom': np.array([len(host.z) for host in hosts], dtype=np.int64),
+        'host_cell': np.array([host.lattice.cell for host in hosts], dtype=np.float64).reshape(-1, 3, 3),
+        'host_film': np.array([not host.lattice.periodic_z for host in hosts], dtype=np.bool_),
+        'host_position': np.concatenate([host.lattice.positions for host in hosts] or [np.empty((0, 3))]),
         'host_z': _joined(host.z for host in hosts),
         'host_mesh': np.array([[mesh.a, mesh.b] for mesh in meshes], dtype=np.float64).reshape(-1, 2),
         'host_points': np.array([mesh.n for mesh in meshes], dtype=np.int64),
@@ -318,7 +347,13 @@ def hosts_from_arrays(arrays: Arrays) -> tuple[Host, ...]:
             Host(
                 float(arrays['host_alat'][number]),
                 float(arrays['host_efermi'][number]),
-                arrays['host_z'][atoms],
+                HostLattice(
+                    arrays['host_cell'][number],
+                    arrays['host_position'][atoms],
+                    arrays['host_z'][atoms],
+                    not arrays['host_film'][number],
+                    alat=1.0,
+                ),
                 tuple(meshes[atoms]),
                 tuple(potentials[atoms]),
             )

@@ -1,77 +1,107 @@
-"""Sites of an impurity cluster, as a model of potentials sees them: which impurities contribute to each."""
+"""Sites of impurity clusters as models of potentials see them: the atom on each, and the crystal's atoms around it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.ml.dataset import Host, ImpurityRecord
-from aiida_mlkkr.ml.elements import AROUND, FEATURES, ON_SITE, element_features
-from aiida_mlkkr.ml.gaussian_process import Contributions
-from aiida_mlkkr.ml.radial import RadialFunctions
+from aiida_mlkkr.ml.dataset import Host
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+NEIGHBOUR_RANGE: Final = 12.0
+"""Distance in Bohr up to which all atoms of the crystal are neighbours of a site; impurities are at any distance."""
+
 MAGNETIC: Final = 0.05
 """Moments below this (µB) have no sign."""
 
-_SAME_DISTANCE: Final = 1e-4
-
-_MANY_ATOMS: Final = 1_000_000
-"""More than the cells of all hosts hold together: one number for a pair of atoms."""
+_SAME_PLACE: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
-    """One site and what contributes to its potential.
+class Sites:
+    """n sites, with m neighbours in all: the crystal's atoms as they are in the cluster, impurities in place.
 
-    :param atom: number of the host's atom on the site, of :func:`atom_numbers`.
-    :param own: features (0 or 1, d) of the impurity on the site itself, those of ``ON_SITE``.
-    :param around: features (m, d' + 1) of the other impurities, those of ``AROUND`` and the distance in units of the
-        lattice constant.
-    :param around_atom: (m,) numbers of the host's atoms that these replace.
-    :param own_sign: (0 or 1,) and ``around_sign`` (m,): sign of the moment of each, 0 for none.
+    :param host: (n,) number of the host crystal.
+    :param atom: (n,) number of the host's atom that belongs on the site, see :func:`atom_numbers`.
+    :param z: (n,) nuclear charge of the atom on the site; ``z_host`` (n,) of the host's that belongs there.
+    :param sign: (n,) sign of the moment of the impurity on the site: 1, -1, or 0 for none; 0 on atoms of the host.
+    :param radius: (n,) radius of the atomic sphere in Bohr.
+    :param owner: (m,) the site that a neighbour belongs to, ascending.
+    :param vector: (m, 3) from the site to the neighbour in Bohr.
+    :param neighbour_atom, neighbour_z, neighbour_z_host, neighbour_sign: (m,) the same of the neighbours.
     """
 
-    atom: int
-    own: FloatArray
-    around: FloatArray
-    around_atom: IntArray
-    own_sign: FloatArray
-    around_sign: FloatArray
+    host: IntArray
+    atom: IntArray
+    z: IntArray
+    z_host: IntArray
+    sign: FloatArray
+    radius: FloatArray
+    owner: IntArray
+    vector: FloatArray
+    neighbour_atom: IntArray
+    neighbour_z: IntArray
+    neighbour_z_host: IntArray
+    neighbour_sign: FloatArray
 
-    def is_like(self, other: Site) -> bool:
-        """Whether the same impurities contribute from the same distances to the same atom of the host."""
-        return (
-            self.atom == other.atom
-            and self.own.shape == other.own.shape
-            and self.around.shape == other.around.shape
-            and bool(np.allclose(self.own, other.own))
-            and bool(np.allclose(self.around, other.around, rtol=0.0, atol=_SAME_DISTANCE))
-            and bool(np.array_equal(self.around_atom, other.around_atom))
-            and bool(np.array_equal(self.own_sign, other.own_sign))
-            and bool(np.array_equal(self.around_sign, other.around_sign))
-        )
+    def __len__(self) -> int:
+        return len(self.z)
+
+    @property
+    def changed(self) -> NDArray[np.bool_]:
+        """(n,) whether there is an impurity on the site."""
+        return self.z != self.z_host
+
+    @property
+    def neighbour_changed(self) -> NDArray[np.bool_]:
+        """(m,) whether the neighbour is an impurity."""
+        return self.neighbour_z != self.neighbour_z_host
+
+    @property
+    def distance(self) -> FloatArray:
+        """(m,) distance of the neighbour in Bohr."""
+        lengths: FloatArray = np.linalg.norm(self.vector, axis=1)
+        return lengths
+
+    def subset(self, chosen: NDArray[np.int64]) -> Sites:
+        """Some of the sites, in the order given."""
+        starts = np.searchsorted(self.owner, [chosen, chosen + 1])
+        rows = [np.arange(begin, end) for begin, end in starts.T]
+        kept = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        of_sites = {name: parts[name][chosen] for name in _OF_SITES}
+        of_neighbours = {name: parts[name][kept] for name in _OF_NEIGHBOURS}
+        owner = np.repeat(np.arange(len(chosen)), [len(row) for row in rows])
+        return Sites(**of_sites, **of_neighbours, owner=owner)
+
+    def with_signs_flipped(self) -> Sites:
+        """The same sites, all moments reversed."""
+        return replace(self, sign=-self.sign, neighbour_sign=-self.neighbour_sign)
+
+    def rotated(self, rotation: FloatArray) -> Sites:
+        """The same sites after a rotation or reflection (3, 3) of everything."""
+        return replace(self, vector=self.vector @ rotation.T)
+
+    @classmethod
+    def join(cls, parts: Iterable[Sites]) -> Sites:
+        """Several tables one after the other."""
+        tables = list(parts) or [_none()]
+        before = np.cumsum([0, *(len(table) for table in tables)])
+        joined = {
+            name: np.concatenate([getattr(table, name) for table in tables]) for name in _OF_SITES + _OF_NEIGHBOURS
+        }
+        owner = np.concatenate([table.owner + number for table, number in zip(tables, before, strict=False)])
+        return cls(**joined, owner=owner)
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """A site with its converged potential, the mean of all sites that are like it.
-
-    :param average: coefficients (K,) of the spin average without the reference, in Ry.
-    :param splitting: coefficients (K,) of (V_down − V_up)/2 in Ry.
-    :param moment: spin moment in µB.
-    """
-
-    site: Site
-    average: FloatArray
-    splitting: FloatArray
-    moment: float
+_OF_SITES: Final = ('host', 'atom', 'z', 'z_host', 'sign', 'radius')
+_OF_NEIGHBOURS: Final = ('vector', 'neighbour_atom', 'neighbour_z', 'neighbour_z_host', 'neighbour_sign')
 
 
 def atom_numbers(hosts: Sequence[Host]) -> list[IntArray]:
@@ -81,117 +111,63 @@ def atom_numbers(hosts: Sequence[Host]) -> list[IntArray]:
 
 
 def sites_of_cluster(
-    atoms: IntArray, positions: FloatArray, z: FloatArray, impurities: IntArray, signs: FloatArray
-) -> tuple[Site, ...]:
+    hosts: Sequence[Host],
+    number: int,
+    positions: FloatArray,
+    layer: IntArray,
+    z: FloatArray,
+    signs: FloatArray,
+) -> Sites:
     """All sites of a cluster.
 
-    :param atoms: (natom,) numbers of the host's atoms on the sites, of :func:`atom_numbers`.
-    :param positions: (natom, 3) in units of the lattice constant; ``z`` (natom,) nuclear charges.
-    :param impurities: indices of the sites that are not the host's; ``signs`` those of their moments.
+    :param hosts: the known hosts; ``number`` is the one of the cluster.
+    :param positions: (natom, 3) in units of the lattice constant; ``layer`` (natom,) of the host's cell, from 1.
+    :param z: (natom,) nuclear charges; ``signs`` (natom,) of the moments of impurities, 0 elsewhere.
     """
-    features = _features(z[impurities])
-    sites = []
+    host, atoms = hosts[number], atom_numbers(hosts)[number]
+    charges, z_host = z.astype(np.int64), host.z.astype(np.int64)
+    impurities = np.flatnonzero(charges != z_host[layer - 1])
+    around = {int(its): _crystal_around(host, int(its)) for its in np.unique(layer)}
+    vectors, layers, changed = [], [], []
     for site, position in enumerate(positions):
-        distances = np.linalg.norm(positions[impurities] - position, axis=1)
-        described = np.column_stack([features[:, AROUND], distances])
-        others = impurities != site
-        around = impurities[others]
-        order = np.lexsort((atoms[around], *described[others].T[:-1], np.round(distances[others], 4)))
-        sites.append(
-            Site(
-                int(atoms[site]),
-                features[~others][:, ON_SITE],
-                described[others][order],
-                atoms[around][order],
-                signs[~others],
-                signs[others][order],
-            )
-        )
-    return tuple(sites)
-
-
-def observations(record: ImpurityRecord, numbers: IntArray, radial_functions: int) -> list[Observation]:
-    """The different sites of a finished cluster, and their potentials in radial functions.
-
-    :param numbers: (nlayer,) of the atoms of its host.
-    """
-    moments = record.moments[record.impurities]
-    signs = np.where(np.abs(moments) < MAGNETIC, 1.0, np.sign(moments))
-    sites = sites_of_cluster(numbers[record.layer - 1], record.positions, record.z, record.impurities, signs)
-    found: list[tuple[Site, list[int]]] = []
-    for index, site in enumerate(sites):
-        for representative, members in found:
-            if representative.is_like(site):
-                members.append(index)
-                break
-        else:
-            found.append((site, [index]))
-    result = []
-    for site, members in found:
-        functions = RadialFunctions(record.host.meshes[record.layer[members[0]] - 1], radial_functions)
-        v = np.mean([record.v[member] for member in members], axis=0)
-        result.append(
-            Observation(
-                site,
-                functions.coefficients(v.mean(axis=0) - record.reference[members[0]]),
-                functions.coefficients(0.5 * (v[0] - v[1])),
-                float(np.mean(record.moments[members])),
-            )
-        )
-    return result
-
-
-def host_atoms(
-    z: FloatArray, numbers: IntArray, observed: Iterable[Observation], radial_functions: int
-) -> list[Observation]:
-    """What is known without a calculation: an atom of the host in its place changes nothing, neither there nor around.
-
-    :param z: (nlayer,) nuclear charges of the atoms of the host's cell; ``numbers`` (nlayer,) their numbers.
-    :param observed: in clusters in this host: the atoms and distances of which that is to be said.
-    """
-    charges = dict(zip(numbers.tolist(), z.tolist(), strict=True))
-    places = {
-        (site.atom, atom, round(distance, 4))
-        for site in (one.site for one in observed)
-        for atom, distance in zip(site.around_atom.tolist(), site.around[:, -1].tolist(), strict=True)
-    }
-    no_sign, one_sign, no_atom = np.zeros(0), np.ones(1), np.zeros(0, dtype=np.int64)
-    no_own, no_around = np.zeros((0, len(ON_SITE))), np.zeros((0, len(AROUND) + 1))
-    features = {atom: _features(np.array([charge])) for atom, charge in charges.items()}
-    sites = [Site(atom, features[atom][:, ON_SITE], no_around, no_atom, one_sign, no_sign) for atom in sorted(charges)]
-    for atom, other, distance in sorted(places):
-        around = np.column_stack([features[other][:, AROUND], [[distance]]])
-        sites.append(Site(atom, no_own, around, np.array([other]), no_sign, one_sign))
-    nothing = np.zeros(radial_functions)
-    return [Observation(site, nothing, nothing, 0.0) for site in sites]
-
-
-def own_contributions(sites: Sequence[Site], with_signs: bool) -> Contributions:
-    """What the impurities on the sites themselves contribute; ``with_signs`` for what changes sign with a moment."""
-    hosts = [np.full(len(site.own), site.atom) for site in sites]
-    return _stack([site.own for site in sites], hosts, [site.own_sign for site in sites], with_signs)
-
-
-def around_contributions(sites: Sequence[Site], with_signs: bool) -> Contributions:
-    """What the other impurities of the cluster contribute."""
-    hosts = [site.atom * _MANY_ATOMS + site.around_atom for site in sites]
-    return _stack([site.around for site in sites], hosts, [site.around_sign for site in sites], with_signs)
-
-
-def _features(z: FloatArray) -> FloatArray:
-    """Features of elements, one row for each."""
-    return np.array([element_features(int(charge)) for charge in z]).reshape(-1, len(FEATURES))
-
-
-def _stack(
-    features: list[FloatArray], hosts: list[IntArray], signs: list[FloatArray], with_signs: bool
-) -> Contributions:
-    counts = [len(rows) for rows in features]
-    weights = np.concatenate(signs)
-    return Contributions(
-        np.concatenate(features),
-        np.concatenate(hosts),
-        np.repeat(np.arange(len(features)), counts),
-        weights if with_signs else np.ones_like(weights),
-        len(features),
+        offsets, its_layers = around[int(layer[site])]
+        others = impurities[impurities != site]
+        apart = positions[others] - position
+        distances = np.linalg.norm(offsets[:, None, :] - apart[None, :, :], axis=2)
+        replaced = np.full(len(offsets), -1)
+        near = distances < _SAME_PLACE
+        replaced[near.any(axis=1)] = others[near.argmax(axis=1)[near.any(axis=1)]]
+        far = others[~near.any(axis=0)]
+        vectors.append(np.concatenate([offsets, positions[far] - position]))
+        layers.append(np.concatenate([its_layers, layer[far]]))
+        changed.append(np.concatenate([replaced, far]))
+    owner = np.repeat(np.arange(len(positions)), [len(rows) for rows in vectors])
+    at, which = np.concatenate(layers) - 1, np.concatenate(changed)
+    impurity = which >= 0
+    return Sites(
+        host=np.full(len(positions), number),
+        atom=atoms[layer - 1],
+        z=charges,
+        z_host=z_host[layer - 1],
+        sign=np.where(charges != z_host[layer - 1], signs, 0.0),
+        radius=np.array([host.meshes[its - 1].rmax for its in layer]),
+        owner=owner,
+        vector=host.alat * np.concatenate(vectors),
+        neighbour_atom=atoms[at],
+        neighbour_z=np.where(impurity, charges[which], z_host[at]),
+        neighbour_z_host=z_host[at],
+        neighbour_sign=np.where(impurity, signs[which], 0.0),
     )
+
+
+def _crystal_around(host: Host, layer: int) -> tuple[FloatArray, IntArray]:
+    """Positions relative to an atom of the cell, in lattice constants, and layers, of all atoms around it."""
+    table = host.lattice.sites_within(NEIGHBOUR_RANGE / host.alat, centre=layer - 1)[1:]
+    return table[:, :3], table[:, 3].astype(np.int64)
+
+
+def _none() -> Sites:
+    of_sites = {name: np.empty(0, dtype=np.int64) for name in ('host', 'atom', 'z', 'z_host', 'owner')}
+    of_neighbours = {f'neighbour_{name}': np.empty(0, dtype=np.int64) for name in ('atom', 'z', 'z_host')}
+    empty = np.empty(0)
+    return Sites(**of_sites, **of_neighbours, sign=empty, radius=empty, vector=np.empty((0, 3)), neighbour_sign=empty)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord, PotentialKind
 
 KIND = PotentialKind(False, 2, 2, 'scalar-relativistic', 'LDA-VWN', 'jukkr')
 MESH = RadialMesh(a=0.025, b=4.4e-4, n=349)
+CELL = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 _STEPS = (-0.5, 0.0, 0.5)
 SITES = np.array(
     sorted(
@@ -21,7 +23,8 @@ SITES = np.array(
 
 def host(z: float = 29.0, zero: float = 0.0, alat: float = 6.82) -> Host:
     """A host with one atom in the cell; ``zero`` moves the zero of its potential."""
-    return Host(alat, 0.6 + zero, np.array([z]), (MESH,), (40.0 * np.exp(-MESH.r) + zero,))
+    lattice = HostLattice(CELL, np.zeros((1, 3)), np.array([z]), alat=1.0)
+    return Host(alat, 0.6 + zero, lattice, (MESH,), (40.0 * np.exp(-MESH.r) + zero,))
 
 
 def moment_of(z: float) -> float:
