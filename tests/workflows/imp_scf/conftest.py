@@ -92,8 +92,10 @@ def copper(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
     impurities = {entry.symbol: node for entry, node in zip(entries, workchains, strict=True)}
     calculations = [node for node in impurities['Mn'].called_descendants if node.process_label == 'KkrimpCalculation']
     writeout = calculations[0].inputs.host_Greenfunction_folder.creator
-    # JuKKR's codes belong to a computer that has to be configured, but there is nothing on it
-    writeout.inputs.code.computer.configure()
+    # JuKKR's codes are not on their computer; it needs a folder that this user can write all the same
+    computer = writeout.inputs.code.computer
+    computer.set_workdir(str(tmp_path_factory.mktemp('jukkr')))
+    computer.configure()
     return Copper(_embedded_solver(orm, tmp_path_factory.mktemp('work')), writeout, impurities)
 
 
