@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self, cast
+from pathlib import Path
+from typing import Any, Self, cast
 
 from aiida.orm.pydantic import OrmMetadataField
 
 from aiida_mlkkr.data.specified import SpecifiedArrayData
 from aiida_mlkkr.ml.dataset import ImpurityDataset
-from aiida_mlkkr.ml.spec import DatasetSpec, describe
+from aiida_mlkkr.ml.errors import DatasetError
+from aiida_mlkkr.ml.files import dataset_from_arrays, dataset_to_arrays, write_dataset
+from aiida_mlkkr.ml.spec import DatasetSpec
 
 
 class ImpurityDatasetData(SpecifiedArrayData):
@@ -37,17 +40,10 @@ class ImpurityDatasetData(SpecifiedArrayData):
         :param dataset: None if nothing could be used.
         :param left_out: what could not be used, by name, and why.
         """
-        arrays, description = ({}, {'kind': {}, 'sources': []}) if dataset is None else dataset.to_arrays()
-        spec = DatasetSpec(
-            kind=description['kind'],
-            hosts=[] if dataset is None else [host.name for host in dataset.hosts],
-            elements=[] if dataset is None else list(dataset.elements),
-            number=len(description['sources']),
-            arrays=describe(arrays),
-            details={'sources': description['sources']},
-            left_out=dict(left_out),
-        )
-        return cls(arrays, spec)
+        if dataset is not None:
+            return cls(*dataset_to_arrays(dataset, left_out))
+        nothing: dict[str, Any] = {'kind': {}, 'hosts': [], 'elements': [], 'number': 0, 'arrays': {}}
+        return cls({}, DatasetSpec(**nothing, details={'sources': []}, left_out=dict(left_out)))
 
     @property
     def dataset(self) -> ImpurityDataset | None:
@@ -59,4 +55,14 @@ class ImpurityDatasetData(SpecifiedArrayData):
         spec.check(self.arrays)
         if not spec.number:
             return None
-        return ImpurityDataset.from_arrays(self.arrays, {'kind': spec.kind, **spec.details})
+        return dataset_from_arrays(self.arrays, spec)
+
+    def to_file(self, path: Path | str) -> None:
+        """Write the impurities to a safetensors file; the provenance stays behind.
+
+        :raises DatasetError: there are none.
+        """
+        dataset = self.dataset
+        if dataset is None:
+            raise DatasetError('the dataset is empty')
+        write_dataset(Path(path), dataset)

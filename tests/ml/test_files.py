@@ -1,4 +1,4 @@
-"""Model files: exact, equal for equal models, and harmless whoever wrote them."""
+"""Files of models, datasets and checkpoints: exact, equal for equal content, and harmless whoever wrote them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import gzip
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from model_clusters import KIND, host, record
 
-from aiida_mlkkr.ml.errors import ModelError
-from aiida_mlkkr.ml.files import read_model, write_model
+from aiida_mlkkr.ml.dataset import ImpurityDataset
+from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.files import (
+    read_checkpoint,
+    read_dataset,
+    read_model,
+    write_checkpoint,
+    write_dataset,
+    write_model,
+)
 from aiida_mlkkr.ml.spec import FORMAT_VERSION, SurrogateSpec, describe
 
 ARRAYS = {
@@ -89,6 +99,15 @@ def test_arrays_that_do_not_fit_are_not_written(tmp_path: Path):
     with pytest.raises(ModelError, match='array weights of the model is'):
         write_model(tmp_path / 'model', {**ARRAYS, 'weights': np.zeros(2)}, spec_of(ARRAYS))
     assert not (tmp_path / 'model').exists()
+
+
+def test_nothing_half_written_stays(model: Path, monkeypatch):
+    """The old file is there until the new one is whole."""
+    before = model.read_bytes()
+    monkeypatch.setattr(Path, 'replace', lambda *_: (_ for _ in ()).throw(OSError('the machine went down')))
+    with pytest.raises(OSError, match='went down'):
+        write_model(model, {**ARRAYS, 'single': ARRAYS['single'] + 1}, spec_of(ARRAYS))
+    assert model.read_bytes() == before
 
 
 def test_missing_file(tmp_path: Path):
@@ -187,3 +206,80 @@ def test_files_that_may_carry_code_are_not_opened(tmp_path: Path, kind: str, wor
     with pytest.raises(ModelError, match=rf'{words}.*made by SurrogateData\.to_file'):
         read_model(path)
     assert not trace.exists()
+
+
+@pytest.fixture(scope='module')
+def dataset() -> ImpurityDataset:
+    """Two hosts, a pair, and a potential on its way to convergence."""
+    copper, silver = host(), host(47.0, alat=7.7)
+    unfinished = replace(record({0: 26.0}, silver), error=0.01)
+    return ImpurityDataset(KIND, (record({0: 25.0, 1: 26.0}, copper, {1: -1}), unfinished))
+
+
+@pytest.fixture
+def dataset_file(tmp_path: Path, dataset: ImpurityDataset) -> Path:
+    path = tmp_path / 'dataset.safetensors'
+    write_dataset(path, dataset)
+    return path
+
+
+def test_datasets_are_read_as_they_were_written(dataset_file: Path, dataset: ImpurityDataset):
+    (arrays, description), (expected, expected_description) = (
+        one.to_arrays() for one in (read_dataset(dataset_file), dataset)
+    )
+    assert description == expected_description
+    assert arrays.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_damaged_datasets_are_refused(dataset_file: Path):
+    data = dataset_file.read_bytes()
+    for position in np.linspace(0, len(data) - 1, 40, dtype=int):
+        flipped = bytearray(data)
+        flipped[position] ^= 0x01
+        for content in (data[:position], bytes(flipped)):
+            dataset_file.write_bytes(content)
+            with pytest.raises(DatasetError):
+                read_dataset(dataset_file)
+
+
+def test_datasets_that_are_none(dataset_file: Path, model: Path, tmp_path: Path):
+    def newer(entry):
+        entry['spec']['format_version'] = FORMAT_VERSION + 1
+
+    def negative(entry):
+        entry['spec']['number'] = -1
+
+    cases = {
+        'the dataset file .* cannot be read: No such file': tmp_path / 'none',
+        'dataset was made by a newer aiida-mlkkr': with_entry(dataset_file, newer),
+        'is no dataset, but a model': model,
+    }
+    for message, path in cases.items():
+        with pytest.raises(DatasetError, match=message):
+            read_dataset(path)
+    with pytest.raises(DatasetError, match='spec of the dataset is not valid: number'):
+        read_dataset(with_entry(dataset_file, negative))
+    with pytest.raises(ModelError, match='is no model, but a dataset'):
+        read_model(dataset_file)
+
+
+def test_numbers_that_are_not_finite_are_not_written(tmp_path: Path):
+    """Moments are not looked at when the record is made."""
+    lost = replace(record({0: 26.0}), moments=np.full(13, np.nan))
+    with pytest.raises(DatasetError, match='site_moments of the dataset holds a number that is not finite'):
+        write_dataset(tmp_path / 'dataset', ImpurityDataset(KIND, (lost,)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_keep_the_state_exactly(tmp_path: Path):
+    path, state = tmp_path / 'checkpoint', {'epoch': 7, 'losses': [1 / 3, 1e-300], 'stage': 'committee'}
+    write_checkpoint(path, {'old': np.zeros(1000)}, {})
+    write_checkpoint(path, ARRAYS, state)
+    arrays, read = read_checkpoint(path)
+    assert read == state
+    assert arrays.keys() == ARRAYS.keys()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r'damaged.*made by aiida-mlkkr-train'):
+        read_checkpoint(path)
