@@ -40,4 +40,4 @@ def train_potential_emulator(
         return ExitCode(222, f'no model can be trained: {error}')
     except ModelError as error:
         return ExitCode(223, f'no model can be trained: {error}')
-    return {'model': SurrogateData(*emulator.export()), 'report': orm.Dict(emulator.report())}
+    return {'model': SurrogateData(*emulator.export()), 'report': orm.Dict(emulator.report)}

@@ -1,55 +1,44 @@
 """The potential emulator: converged potentials of impurity clusters, predicted from those of others.
 
-The potential of a site is that of a cheap reference of equal nuclear charge plus what is learnt: a difference of the
-spin average, and a spin splitting, each expanded in radial functions. Both are sums of two kinds of contributions:
-
-- `own`: what an impurity does to its own site, a function of its element;
-- `around`: what each other impurity of the cluster does to a site, a function of its element and its distance.
-
-The splitting that an impurity causes changes its sign with its moment. Sites at equal distances of the same impurities
-are the same, so that a symmetric cluster gets a symmetric potential.
+The potential of a site is that of a cheap reference of equal nuclear charge plus what a model has learnt: a difference
+of the spin average, and a spin splitting, each expanded in radial functions. Which model, is a setting
+(:mod:`aiida_mlkkr.ml.models`); all else is here and the same for all: sites that are alike by symmetry get the same
+potential, the splitting changes its sign with the moments, the zero of the potential is that of the host, and an
+impurity that is too far from all training data is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
 
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.ml.dataset import (
     Host,
     ImpurityDataset,
+    ImpurityRecord,
     PotentialKind,
     host_index,
     hosts_from_arrays,
     hosts_to_arrays,
 )
-from aiida_mlkkr.ml.elements import AROUND, ON_SITE
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
-from aiida_mlkkr.ml.gaussian_process import GaussianProcess
+from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
+from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import RadialFunctions
-from aiida_mlkkr.ml.sites import (
-    Observation,
-    Site,
-    around_contributions,
-    atom_numbers,
-    host_atoms,
-    observations,
-    own_contributions,
-    sites_of_cluster,
-)
-from aiida_mlkkr.ml.spec import ArraySpec, SurrogateSpec, describe
+from aiida_mlkkr.ml.reach import FAR, unknown_share
+from aiida_mlkkr.ml.sites import MAGNETIC, Sites, sites_of_cluster
+from aiida_mlkkr.ml.spec import SurrogateSpec, describe
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 TASK: Final = 'impurity_potential'
-MODEL: Final = 'gaussian_process'
 
 SMALL_MOMENT: Final = 0.5
 """Predicted moments below this (µB) are none: twice the error with which those of 3d impurities in Cu are predicted."""
@@ -57,24 +46,40 @@ SMALL_MOMENT: Final = 0.5
 MOMENT_FACTOR: Final = 2.0
 """A moment that is asked for and the predicted one may differ by this factor and still mean the same state."""
 
-_PRIOR_LENGTHS: Final = {'own': [2.5] * len(ON_SITE), 'around': [2.5] * len(AROUND) + [0.3]}
-_CONTRIBUTIONS: Final = {'own': own_contributions, 'around': around_contributions}
-_NOTHING_KNOWN: Final = 0.9
+UNSEEN_HOST: Final = 2.0
+"""Factor of the expected errors in a host that was not in the training data, as measured from Cu to Ag and back."""
+
+_PREFIX: Final = 'model_'
+_SAME_DISTANCE: Final = 1e-3
 
 
 class EmulatorSettings(BaseModel):
     """How an emulator is trained.
 
-    :param model: the method.
-    :param radial_functions: how many, for each of spin average and splitting.
+    :param model: the method, the name of an installed model.
+    :param radial_functions: how many, for each channel of spin average and splitting.
     :param seed: of the random numbers of the training.
+    :param options: of the model, its defaults where absent.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    model: Literal['gaussian_process'] = MODEL
+    model: str = 'kernel'
     radial_functions: int = Field(default=16, ge=4, le=60)
     seed: int = Field(default=0, ge=0)
+    options: dict[str, JsonValue] = {}
+
+    @model_validator(mode='after')
+    def _options_are_the_models(self) -> EmulatorSettings:
+        self.model_options()
+        return self
+
+    def model_options(self) -> Options:
+        """The options as the model's own type.
+
+        :raises ModelError: if there is no such model; pydantic's error if it has no such options.
+        """
+        return model_type(self.model).options_type.model_validate(self.options)
 
 
 class _Details(BaseModel):
@@ -82,6 +87,8 @@ class _Details(BaseModel):
 
     settings: EmulatorSettings
     calibration: dict[str, float]
+    report: dict[str, Any]
+    model: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,21 +98,24 @@ class Prediction:
     :param v: potential (2, n) of each site in Ry, spin down first, without -2Z/r.
     :param error: (natom,) predicted standard error of the potential, root mean square over volume and spins, in Ry.
     :param moments: (natom,) expected spin moments of the impurities in µB, with the signs asked for; 0 on host atoms.
+    :param host_seen: whether there were impurities in this host in the training data.
     """
 
     v: tuple[FloatArray, ...]
     error: FloatArray
     moments: FloatArray
+    host_seen: bool
 
 
 class PotentialEmulator:
     """A trained emulator.
 
-    :param hosts: the crystals that it has seen; it knows no others, and not their potentials with another zero.
-    :param elements: nuclear charges of the impurities that it has seen.
-    :param processes: of ``average`` and ``splitting``, each ``own`` and ``around``; the last output of
-        ``splitting_own`` is the moment of the impurity in µB.
-    :param calibration: factor of each process's standard errors that makes those of left-out observations right.
+    :param hosts: the crystals that it has seen; a prediction is tied to the zero of the potential of its own host.
+    :param seen: (m, 2) nuclear charges of the impurities that it has seen and of the atoms that they replaced.
+    :param number: how many clusters it was trained on.
+    :param calibration: factors of the model's standard errors that make those of left-out sites right, for sites with
+        an impurity (``own``) and beside one (``around``).
+    :param report: how well it predicts its training data when left out, see :meth:`fit`.
     """
 
     def __init__(
@@ -113,59 +123,66 @@ class PotentialEmulator:
         settings: EmulatorSettings,
         kind: PotentialKind,
         hosts: tuple[Host, ...],
-        elements: tuple[int, ...],
+        seen: IntArray,
         number: int,
-        processes: dict[str, GaussianProcess],
+        model: PotentialModel,
         calibration: dict[str, float],
+        report: dict[str, Any],
     ) -> None:
         self.settings = settings
         self.kind = kind
         self.hosts = hosts
-        self.elements = elements
+        self.seen = seen
         self.number = number
-        self._processes = processes
+        self.report = report
+        self._model = model
         self._calibration = calibration
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols of the impurities that it has seen."""
+        return tuple(symbol(z) for z in np.unique(self.seen[:, 0]))
+
     @classmethod
-    def fit(cls, dataset: ImpurityDataset, settings: EmulatorSettings | None = None) -> PotentialEmulator:
+    def fit(
+        cls, dataset: ImpurityDataset, settings: EmulatorSettings | None = None, monitor: Monitor | None = None
+    ) -> PotentialEmulator:
         """Train on finished clusters.
 
-        :raises DatasetError: if the dataset is empty, in full potential or without spins.
-        :raises ModelError: if it is too large for the method.
+        The report has root mean square errors in Ry (µB for moments) of sites left out of the training with all of
+        their cluster, for ``average`` and ``splitting``, each ``own`` (with an impurity) and ``around`` (beside one).
+
+        :param monitor: told how far it is, and asked whether to stop.
+        :raises DatasetError: if the dataset is empty or without spins.
+        :raises ModelError: if the method cannot learn from these data.
+        :raises TrainingInterrupted: if the monitor says so.
         """
         settings = settings or EmulatorSettings()
-        if not any(len(record.impurities) for record in dataset.impurities):
-            raise DatasetError('the dataset is empty: there is no finished impurity to learn from')
-        if dataset.kind.full_potential:
-            raise DatasetError('the emulator learns potentials of the atomic-sphere approximation, these are full ones')
-        if dataset.kind.nspin != 2:
-            raise DatasetError('the emulator needs spin-polarised potentials (NSPIN=2)')
-        hosts = dataset.hosts
-        observed = _observations(dataset, hosts, settings.radial_functions)
-        processes: dict[str, GaussianProcess] = {}
+        sites, targets = training_rows(dataset, settings.radial_functions)
+        method, options = model_type(settings.model), settings.model_options()
+        if refusal := method.refusal(sites, targets):
+            raise ModelError(f'the model {settings.model} cannot learn from these data: {refusal}')
+        model = method.fit(sites, targets, options, settings.seed, monitor or Monitor())
+        left_out = model.left_out(sites, targets, options, settings.seed)
+        squares = {
+            'average': np.sum((left_out.average - targets.average) ** 2, axis=(1, 2)),
+            'splitting': np.sum((left_out.splitting - targets.splitting) ** 2, axis=(1, 2)),
+        }
+        total = squares['average'] + squares['splitting']
         calibration: dict[str, float] = {}
-        # neighbours first: what they do to each other's sites is taken off before the impurities' own part is learnt
-        for part in ('around', 'own'):
-            chosen = [one for one in observed if bool(len(one.site.own)) == (part == 'own')]
-            if not chosen:
-                continue
-            for quantity in ('average', 'splitting'):
-                name, signs = f'{quantity}_{part}', quantity == 'splitting'
-                sites = [one.site for one in chosen]
-                outputs = np.array([getattr(one, quantity) for one in chosen])
-                if part == 'own' and f'{quantity}_around' in processes:
-                    outputs = outputs - processes[f'{quantity}_around'].predict(around_contributions(sites, signs))[0]
-                contributions = _CONTRIBUTIONS[part](sites, signs)
-                process = GaussianProcess.fit(contributions, outputs, _PRIOR_LENGTHS[part], settings.seed)
-                calibration[name] = _calibration(process)
-                if name == 'splitting_own':
-                    moments = np.array([[one.moment] for one in chosen])
-                    process = GaussianProcess(contributions, np.hstack([outputs, moments]), process.covariance)
-                processes[name] = process
-        elements = {int(z) for record in dataset.impurities for z in record.z[record.impurities]}
-        return cls(
-            settings, dataset.kind, hosts, tuple(sorted(elements)), len(dataset.impurities), processes, calibration
-        )
+        report: dict[str, Any] = {}
+        for part, rows in (('own', sites.changed), ('around', ~sites.changed)):
+            if rows.any():
+                ratio = total[rows] / np.maximum(left_out.variance[rows], 1e-300)
+                calibration[part] = float(np.sqrt(ratio.mean())) if left_out.variance[rows].any() else 1.0
+                report |= {
+                    f'{name}_{part}': _quality(getattr(targets, name)[rows], squares[name][rows]) for name in squares
+                }
+        moments = (left_out.moment - targets.moment)[sites.changed]
+        report['splitting_own']['left_out_moment_rms_muB'] = float(np.sqrt(np.mean(moments**2)))
+        seen = np.unique(np.stack([sites.z, sites.z_host], axis=1)[sites.changed], axis=0)
+        number = len(dataset.impurities)
+        return cls(settings, dataset.kind, dataset.hosts, seen, number, model, calibration, report)
 
     def predict(
         self,
@@ -183,69 +200,54 @@ class PotentialEmulator:
         :param host: the crystal; ``positions``, ``layer``, ``z``, ``reference`` as in :class:`ImpurityRecord`.
         :param moments: moment in µB asked for on each impurity, in the order of the sites: its sign is taken over, 0
             means none. What the model expects, with positive signs, if None.
-        :raises ModelError: if the model is of another kind, does not know the host or an element, or does not expect
-            a moment of that size.
+        :raises ModelError: if the model is of another kind, an impurity is out of its reach, or it does not expect a
+            moment of that size.
         """
-        atoms = self.check(kind, host, z, layer)
-        z_host = host.z[layer - 1]
-        impurities = np.flatnonzero(z != z_host)
-        signs = np.ones(len(impurities))
-        expected = self._expected_moments(z[impurities], atoms[impurities])
-        if moments is None:
-            signs[np.abs(expected) < SMALL_MOMENT] = 0.0
-        else:
-            if len(moments) != len(impurities):
-                raise ModelError(
-                    f'{len(moments)} moments are asked for, but the cluster has {len(impurities)} impurities'
-                )
-            signs = np.array(
-                [_sign(charge, *pair) for charge, *pair in zip(z[impurities], moments, expected, strict=True)]
-            )
-        sites = sites_of_cluster(atoms, positions, z, impurities, signs)
-        average, variance = self._sum('average', sites)
-        splitting, spin_variance = self._sum('splitting', sites)
-        v = []
-        for site, mean in enumerate(reference):
-            functions = RadialFunctions(host.meshes[layer[site] - 1], self.settings.radial_functions)
-            up_and_down = functions.expand(np.stack([average[site], splitting[site]]))
-            v.append(mean + up_and_down[0] + np.array([[1.0], [-1.0]]) * up_and_down[1])
-        all_moments = np.zeros(len(z))
-        all_moments[impurities] = signs * np.abs(expected)
-        return Prediction(tuple(v), np.sqrt(variance + spin_variance), all_moments)
-
-    def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> IntArray:
-        """Numbers (natom,) of the host's atoms on the sites, if the model can answer for it and the impurities.
-
-        :raises ModelError: if the model is of another kind, or does not know the host or an element.
-        """
-        self._check_kind(kind)
-        try:
-            number = host_index(self.hosts, host)
-        except DatasetError as error:
-            raise ModelError(f'{error}. Train a model on impurities in this host.') from error
-        atoms = atom_numbers(self.hosts)[number][layer - 1]
+        self.check(kind, host, z, layer)
+        hosts, number, host_seen = self._hosts_with(host)
         changed = z != host.z[layer - 1]
-        for charge, atom in sorted(set(zip(z[changed].tolist(), atoms[changed].tolist(), strict=True))):
-            self._check_element(charge, atom)
-        return atoms
+        signs = changed.astype(np.float64)
+        parallel = sites_of_cluster(hosts, number, positions, layer, z, signs)
+        impurities = np.flatnonzero(changed)
+        expected = self._model.predict(parallel.subset(impurities)).moment
+        signs[impurities] = _signs(z[impurities], moments, expected)
+        sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
+        members = alike(sites)
+        estimate = self._model.predict(sites.subset(np.array([first for first, *_ in members])))
+        parts = np.where(changed, self._calibration.get('own', 1.0), self._calibration.get('around', 1.0))
+        v: list[FloatArray] = [np.empty(0)] * len(z)
+        error = np.zeros(len(z))
+        for row, group in enumerate(members):
+            functions = RadialFunctions(host.meshes[layer[group[0]] - 1], self.settings.radial_functions)
+            average, splitting = functions.expand(np.stack([estimate.average[row, 0], estimate.splitting[row, 0]]))
+            for site in group:
+                v[site] = reference[site] + average + np.array([[1.0], [-1.0]]) * splitting
+            error[group] = parts[group] * np.sqrt(estimate.variance[row])
+        all_moments = np.zeros(len(z))
+        all_moments[impurities] = signs[impurities] * np.abs(expected)
+        return Prediction(tuple(v), error if host_seen else UNSEEN_HOST * error, all_moments, host_seen)
+
+    def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> None:
+        """Whether the model can answer for impurities in a host.
+
+        :raises ModelError: if it is of another kind, or an impurity is out of its reach.
+        """
+        replaced = host.z[layer - 1]
+        changed = z != replaced
+        self._check_kind(kind)
+        for charge, z_host in sorted(set(zip(z[changed].tolist(), replaced[changed].tolist(), strict=True))):
+            self._check_element(charge, [z_host])
 
     def check_without_host(self, kind: PotentialKind, z: Iterable[float]) -> None:
         """As :meth:`check`, as far as can be told while the host and its sites are not known yet.
 
         :param z: nuclear charges of the impurities.
-        :raises ModelError: the model is of another kind, or does not know an element on any atom that it has seen.
+        :raises ModelError: the model is of another kind, or an impurity is out of its reach on every atom that it has
+            seen replaced.
         """
         self._check_kind(kind)
-        atoms = set(np.concatenate(atom_numbers(self.hosts)).tolist())
         for charge in z:
-            refusals = []
-            for atom in atoms:
-                try:
-                    self._check_element(charge, atom)
-                except ModelError as error:
-                    refusals.append(error)
-            if len(refusals) == len(atoms):
-                raise refusals[0]
+            self._check_element(charge, np.unique(self.seen[:, 1]).tolist())
 
     def _check_kind(self, kind: PotentialKind) -> None:
         if difference := self.kind.difference(kind):
@@ -254,80 +256,44 @@ class PotentialEmulator:
                 'this kind.'
             )
 
-    def _check_element(self, charge: float, atom: int) -> None:
-        seen = ', '.join(symbol(z) for z in self.elements)
+    def _check_element(self, charge: float, replaced: Sequence[float]) -> None:
+        """Whether an impurity is in reach on any of the atoms that it may replace."""
+        seen = ', '.join(self.elements)
         if not 0 <= charge < len(SYMBOLS) or charge != int(charge):
             raise ModelError(f'an impurity with Z={charge:g} is no element; the model has seen {seen}')
-        process = self._processes['average_own']
-        own = own_contributions(_lone_sites(np.array([charge]), np.array([atom])), with_signs=False)
-        _, variance = process.predict(own)
-        if variance[0] > _NOTHING_KNOWN * process.covariance.variances(own)[0]:
+        hosts = np.unique(self.seen[:, 1])
+        known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
+        asked = np.array([[charge, z_host] for z_host in replaced], dtype=np.int64)
+        if unknown_share(known, asked).min() > FAR:
             raise ModelError(
-                f'{symbol(charge)} is out of the range of the model, which has seen {seen}: add impurities like it to '
-                'the training data.'
+                f'{symbol(charge)} in place of {" or ".join(symbol(z) for z in replaced)} is out of the range of the '
+                f'model, which has seen {seen} in place of {", ".join(symbol(z) for z in hosts)}: add impurities like '
+                'it to the training data.'
             )
 
-    def _expected_moments(self, z: FloatArray, atoms: IntArray) -> FloatArray:
-        if not len(z):
-            return np.zeros(0)
-        contributions = own_contributions(_lone_sites(z, atoms), with_signs=True)
-        moments: FloatArray = self._processes['splitting_own'].predict(contributions)[0][:, -1]
-        return moments
-
-    def _sum(self, quantity: str, sites: Sequence[Site]) -> tuple[FloatArray, FloatArray]:
-        """Coefficients (natom, K) of all sites, and the variance (natom,) of the potential."""
-        number = self.settings.radial_functions
-        mean, variance = np.zeros((len(sites), number)), np.zeros(len(sites))
-        for part, contributions_of in _CONTRIBUTIONS.items():
-            contributions = contributions_of(sites, quantity == 'splitting')
-            if not len(contributions.host):
-                continue
-            name = f'{quantity}_{part}'
-            if name not in self._processes:
-                raise ModelError(
-                    'the model has not seen a host atom beside an impurity: train it on clusters with their neighbours.'
-                )
-            process = self._processes[name]
-            part_mean, part_variance = process.predict(contributions)
-            mean += part_mean[:, :number]
-            variance += part_variance * process.amplitudes[:number].sum() * self._calibration[name] ** 2
-        return mean, variance
-
-    def report(self) -> dict[str, Any]:
-        """How well the training data are predicted when left out one by one: root mean square errors in Ry (µB)."""
-        report: dict[str, Any] = {}
-        for name, process in self._processes.items():
-            outputs = process.outputs[:, : self.settings.radial_functions]
-            mean, _ = process.left_out()
-            errors = np.linalg.norm(mean[:, : self.settings.radial_functions] - outputs, axis=1)
-            report[name] = {
-                'number_of_sites': len(outputs),
-                'rms_Ry': float(np.sqrt(np.mean(np.linalg.norm(outputs, axis=1) ** 2))),
-                'left_out_rms_Ry': float(np.sqrt(np.mean(errors**2))),
-                'left_out_median_Ry': float(np.median(errors)),
-                'calibration': self._calibration[name],
-                'lengths': process.covariance.lengths.tolist(),
-                'noise': process.covariance.noise,
-            }
-            if name == 'splitting_own':
-                moments = process.outputs[:, -1]
-                report[name]['left_out_moment_rms_muB'] = float(np.sqrt(np.mean((mean[:, -1] - moments) ** 2)))
-        return report
+    def _hosts_with(self, host: Host) -> tuple[tuple[Host, ...], int, bool]:
+        """The known hosts with this one among them, its number, and whether it was known."""
+        try:
+            return self.hosts, host_index(self.hosts, host), True
+        except DatasetError:
+            return (*self.hosts, host), len(self.hosts), False
 
     def export(self) -> tuple[dict[str, NDArray[Any]], SurrogateSpec]:
         """Arrays and spec, from which :meth:`load` makes the same emulator."""
-        arrays = hosts_to_arrays(self.hosts)
-        for name, process in self._processes.items():
-            arrays |= process.to_arrays(name)
+        model_arrays, details = self._model.to_arrays()
+        arrays = {**hosts_to_arrays(self.hosts), 'seen': self.seen}
+        arrays |= {f'{_PREFIX}{name}': array for name, array in model_arrays.items()}
         spec = SurrogateSpec(
             kind=asdict(self.kind),
             hosts=[host.name for host in self.hosts],
-            elements=[symbol(z) for z in self.elements],
+            elements=list(self.elements),
             number=self.number,
-            arrays={name: ArraySpec.model_validate(entry) for name, entry in describe(arrays).items()},
-            details=_Details(settings=self.settings, calibration=self._calibration).model_dump(),
+            arrays=describe(arrays),
+            details=_Details(
+                settings=self.settings, calibration=self._calibration, report=self.report, model=details
+            ).model_dump(),
             task=TASK,
-            model=MODEL,
+            model=self.settings.model,
             seed=self.settings.seed,
         )
         return arrays, spec
@@ -336,51 +302,117 @@ class PotentialEmulator:
     def load(cls, arrays: dict[str, NDArray[Any]], spec: SurrogateSpec) -> PotentialEmulator:
         """Take back what :meth:`export` gave.
 
-        :raises ModelError: if it is a model of another kind, or the arrays do not fit together.
+        :raises ModelError: if it is a model for another task, its method is not installed, or the arrays do not fit
+            together.
         """
-        if (spec.task, spec.model) != (TASK, MODEL):
-            raise ModelError(f'this is a model {spec.model} for {spec.task}, a {MODEL} for {TASK} is needed')
+        if spec.task != TASK:
+            raise ModelError(f'this is a model for {spec.task}, one for {TASK} is needed')
         spec.check(arrays)
+        method = model_type(spec.model)
         try:
             details = _Details.model_validate(spec.details)
-            if absent := [name for name in ('average_own', 'splitting_own') if name not in details.calibration]:
-                raise ModelError(f'the model has no {" and no ".join(absent)}')
+            of_model = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
             return cls(
                 details.settings,
                 TypeAdapter(PotentialKind).validate_python(spec.kind),
                 hosts_from_arrays(arrays),
-                tuple(SYMBOLS.index(name) for name in spec.elements),
+                arrays['seen'].reshape(-1, 2),
                 spec.number,
-                {name: GaussianProcess.from_arrays(arrays, name) for name in details.calibration},
+                method.from_arrays(of_model, details.model),
                 details.calibration,
+                details.report,
             )
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError(f'the arrays and the spec of the model do not fit together: {error!r}') from error
 
 
-def _observations(dataset: ImpurityDataset, hosts: tuple[Host, ...], radial_functions: int) -> list[Observation]:
-    """All different sites of all clusters, and what is known of the hosts' own atoms."""
-    observed: list[Observation] = []
-    for host, numbers in zip(hosts, atom_numbers(hosts), strict=True):
-        records = [record for record in dataset.impurities if not host.difference(record.host)]
-        of_host = [one for record in records for one in observations(record, numbers, radial_functions)]
-        observed += of_host + host_atoms(host.z, numbers, of_host, radial_functions)
-    return [one for one in observed if len(one.site.own) or len(one.site.around)]
+def training_rows(dataset: ImpurityDataset, radial_functions: int) -> tuple[Sites, Targets]:
+    """What there is to learn from finished clusters: their different sites, one row for all that are alike.
+
+    :raises DatasetError: if there is no impurity, or the potentials have no spins.
+    """
+    records = [record for record in dataset.impurities if len(record.impurities)]
+    if not records:
+        raise DatasetError('the dataset is empty: there is no finished impurity to learn from')
+    if dataset.kind.full_potential:
+        raise DatasetError('the emulator learns potentials of the atomic-sphere approximation, these are full ones')
+    if dataset.kind.nspin != 2:
+        raise DatasetError('the emulator needs spin-polarised potentials (NSPIN=2)')
+    hosts = dataset.hosts
+    groups = {name: number for number, name in enumerate(sorted({record.group for record in records}))}
+    rows = [_rows_of(record, hosts, radial_functions, groups[record.group]) for record in records]
+    tables, targets = zip(*rows, strict=True)
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in targets])
+        for name in ('average', 'splitting', 'moment', 'error', 'group')
+    }
+    return Sites.join(tables), Targets(**joined)
 
 
-def _lone_sites(z: FloatArray, atoms: IntArray) -> list[Site]:
-    """An impurity by itself for each nuclear charge, in place of one of the host's atoms."""
-    here, alone, up = np.zeros((1, 3)), np.zeros(1, dtype=np.int64), np.ones(1)
-    lone = zip(z, atoms, strict=True)
-    return [sites_of_cluster(np.array([atom]), here, np.array([charge]), alone, up)[0] for charge, atom in lone]
+def _rows_of(
+    record: ImpurityRecord, hosts: tuple[Host, ...], radial_functions: int, group: int
+) -> tuple[Sites, Targets]:
+    impurities = record.impurities
+    signs = np.zeros(len(record.z))
+    small = np.abs(record.moments[impurities]) < MAGNETIC
+    signs[impurities] = np.where(small, 1.0, np.sign(record.moments[impurities]))
+    number = host_index(hosts, record.host)
+    sites = sites_of_cluster(hosts, number, record.positions, record.layer, record.z, signs)
+    members = alike(sites)
+    average, splitting = [], []
+    for its in members:
+        functions = RadialFunctions(record.host.meshes[record.layer[its[0]] - 1], radial_functions)
+        v = np.mean([record.v[site] for site in its], axis=0)
+        average.append(functions.coefficients(v.mean(axis=0) - record.reference[its[0]])[None])
+        splitting.append(functions.coefficients(0.5 * (v[0] - v[1]))[None])
+    first = np.array([its[0] for its in members])
+    moments = np.array([record.moments[its].mean() for its in members])
+    return sites.subset(first), Targets(
+        average=np.array(average),
+        splitting=np.array(splitting),
+        moment=np.where(sites.changed[first], moments, 0.0),
+        error=np.full(len(first), record.error),
+        group=np.full(len(first), group),
+    )
 
 
-def _calibration(process: GaussianProcess) -> float:
-    """Root mean square of errors of left-out observations in units of their standard errors."""
-    mean, variance = process.left_out()
-    squares = np.sum((mean - process.outputs) ** 2, axis=1)
-    expected = variance * process.amplitudes.sum()
-    return float(np.sqrt(np.mean(squares / np.maximum(expected, 1e-300)))) if expected.any() else 1.0
+def alike(sites: Sites) -> list[list[int]]:
+    """Sites of a cluster with the same atom and the same impurities at the same distances, together."""
+    changed = np.flatnonzero(sites.neighbour_changed)
+    distance = sites.distance[changed]
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for site in range(len(sites)):
+        rows = np.flatnonzero(sites.owner[changed] == site)
+        around = sorted(
+            (
+                round(distance[row] / _SAME_DISTANCE),
+                int(sites.neighbour_z[changed[row]]),
+                int(sites.neighbour_atom[changed[row]]),
+                float(sites.neighbour_sign[changed[row]]),
+            )
+            for row in rows
+        )
+        key = (int(sites.atom[site]), int(sites.z[site]), float(sites.sign[site]), *around)
+        found.setdefault(key, []).append(site)
+    return list(found.values())
+
+
+def _quality(values: FloatArray, squares: FloatArray) -> dict[str, Any]:
+    return {
+        'number_of_sites': len(values),
+        'rms_Ry': float(np.sqrt(np.mean(np.sum(values**2, axis=(1, 2))))),
+        'left_out_rms_Ry': float(np.sqrt(np.mean(squares))),
+        'left_out_median_Ry': float(np.median(np.sqrt(squares))),
+    }
+
+
+def _signs(z: FloatArray, asked: Sequence[float] | None, expected: FloatArray) -> FloatArray:
+    """Signs of the moments of impurities: those asked for, or positive ones where the model expects a moment."""
+    if asked is None:
+        return np.where(np.abs(expected) < SMALL_MOMENT, 0.0, 1.0)
+    if len(asked) != len(z):
+        raise ModelError(f'{len(asked)} moments are asked for, but the cluster has {len(z)} impurities')
+    return np.array([_sign(charge, *pair) for charge, *pair in zip(z, asked, expected, strict=True)])
 
 
 def _sign(charge: float, asked: float, expected: float) -> float:

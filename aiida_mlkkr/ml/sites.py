@@ -56,12 +56,14 @@ class Sites:
     @property
     def changed(self) -> NDArray[np.bool_]:
         """(n,) whether there is an impurity on the site."""
-        return self.z != self.z_host
+        changed: NDArray[np.bool_] = self.z != self.z_host
+        return changed
 
     @property
     def neighbour_changed(self) -> NDArray[np.bool_]:
         """(m,) whether the neighbour is an impurity."""
-        return self.neighbour_z != self.neighbour_z_host
+        changed: NDArray[np.bool_] = self.neighbour_z != self.neighbour_z_host
+        return changed
 
     @property
     def distance(self) -> FloatArray:
