@@ -37,18 +37,18 @@ from aiida_mlkkr.calculations.records import (
     read_writeout,
     record_of_run,
 )
+from aiida_mlkkr.kkr.cures import Cures
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.history import ScfHistory, is_beyond_simple_mixing
 from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_potential
 from aiida_mlkkr.kkr.run import read_run
+from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
 from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.solver.core import CoreStateError
 from aiida_mlkkr.solver.errors import SolverError
 from aiida_mlkkr.solver.start import free_moment, host_of_cluster, standard_start
-from aiida_mlkkr.workflows.imp_scf.schedule import Schedule, schedule_values
-from aiida_mlkkr.workflows.kkrimp.cures import Cures
 from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
 ARCHIVED, NO_FIELD, ATOMS, EMULATOR, UNSEEN = 'archived', 'archived, no field', 'free atoms', 'emulator', 'new element'

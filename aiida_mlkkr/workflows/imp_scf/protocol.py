@@ -11,8 +11,8 @@ from aiida.engine import ProcessBuilder
 
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.kkr.schedule import schedule_values
 from aiida_mlkkr.workflows.imp_scf.ports import PROTOCOL
-from aiida_mlkkr.workflows.imp_scf.schedule import schedule_values
 from aiida_mlkkr.workflows.imp_scf.validators import validate_inputs
 from aiida_mlkkr.workflows.imp_scf.writeout import AIIDA_KKR_OPTIONS, kkr_calculation
 from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL as RESTARTS

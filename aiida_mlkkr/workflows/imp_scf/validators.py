@@ -16,11 +16,11 @@ from aiida_mlkkr.calculations.records import kind_of
 from aiida_mlkkr.kkr.cluster import ImpurityCluster
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.potential import read_potential
+from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.kkr.start_check import shape_fault
 from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.solver.config import check_settings
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
-from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
 from aiida_mlkkr.workflows.imp_scf.settings import charges, host_parameters, is_embedded, own_settings, physics, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS
 from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation

@@ -11,10 +11,10 @@ from aiida.engine import ExitCode, ToContext, WorkChain, while_
 
 from aiida_mlkkr.calculations.impurity_scf import impurity_scf_results
 from aiida_mlkkr.kkr.potential import read_potential
+from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.kkr.start_check import is_magnetic, sanity_fault, shape_fault
 from aiida_mlkkr.workflows.imp_scf.ports import define_inputs, define_outputs
 from aiida_mlkkr.workflows.imp_scf.protocol import ProtocolMixin
-from aiida_mlkkr.workflows.imp_scf.schedule import Schedule
 from aiida_mlkkr.workflows.imp_scf.settings import is_embedded, own_settings, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS, Made
 from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout, cluster_in_host, kkr_calculation, one_at_a_time

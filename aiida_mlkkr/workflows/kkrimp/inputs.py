@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiida import orm
 
-from aiida_mlkkr.workflows.kkrimp.cures import Cures
+from aiida_mlkkr.kkr.cures import Cures
 from aiida_mlkkr.workflows.protocols import protocol_inputs
 
 PROTOCOL: Final = 'kkrimp_base'

@@ -14,9 +14,7 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport
 from aiida_kkr.calculations import KkrimpCalculation
 
-from aiida_mlkkr.kkr.history import is_beyond_simple_mixing, is_diverging, is_stagnating
-from aiida_mlkkr.kkr.outcome import Outcome
-from aiida_mlkkr.workflows.kkrimp.cures import (
+from aiida_mlkkr.kkr.cures import (
     DEFAULT_MIXFAC,
     Cures,
     Settings,
@@ -26,6 +24,8 @@ from aiida_mlkkr.workflows.kkrimp.cures import (
     remaining_simple_steps,
     uses_history,
 )
+from aiida_mlkkr.kkr.history import is_beyond_simple_mixing, is_diverging, is_stagnating
+from aiida_mlkkr.kkr.outcome import Outcome
 from aiida_mlkkr.workflows.kkrimp.endings import ENDINGS
 from aiida_mlkkr.workflows.kkrimp.findings import Findings
 from aiida_mlkkr.workflows.kkrimp.inputs import START_PORTS, default_cures, settings_in_force

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from aiida_mlkkr.workflows.kkrimp.cures import (
+from aiida_mlkkr.kkr.cures import (
     Cures,
     changes_potential,
     mixing_words,

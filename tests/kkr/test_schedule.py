@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiida_mlkkr.workflows.imp_scf.schedule import Schedule, schedule_values
+from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
 from aiida_mlkkr.workflows.protocols import read_protocols
 
 STAGE = {'IMIX': 0, 'MIXFAC': 0.03, 'SCFSTEPS': 50, 'QBOUND': 1e-2}
