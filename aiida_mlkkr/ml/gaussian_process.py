@@ -1,148 +1,70 @@
 """Gaussian-process regression of sums of contributions, each of an element in a host.
 
 What is observed at a site is a sum over impurities j, y = Σ_j s_j f(x_j, h_j), with signs or weights s_j. With a
-covariance k of f, that of the observations is S k Sᵀ; everything else is the textbook's (C. E. Rasmussen and C. K. I.
-Williams, Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 and 5). All outputs share one covariance,
+covariance k of f, that of the observations is S k Sᵀ. All outputs share it up to a factor.
 
-    k(x, h; x', h') = M(x, x'; λ) + a δ_hh' M(x, x'; μ),
-
-a part common to all hosts and one of each host (of each different atom of its cell), with the Matérn function M of
-order 5/2 and one length for each feature. Lengths, a and the noise maximise the marginal likelihood with broad priors
-on their logarithms, so that a feature that the data do not resolve keeps its prior length.
+The covariance matrix of n observations is K = Φ Φᵀ, its Cholesky factor with the pivots as large as can be. Where n is
+larger than the rank allowed, Φ (n, r) ends at the r-th pivot: these observations are the inducing variables of the
+variational process of M. K. Titsias, AISTATS 2009 (equations 6 and 10), which is the exact one for r = n; the rest is
+the textbook's (C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press 2006,
+chapters 2 and 5) for the linear model y = Φ w + noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
-from scipy.sparse import csr_array
-from scipy.spatial.distance import cdist
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
+from aiida_mlkkr.ml.covariance import Contributions, Covariance, most_likely
 from aiida_mlkkr.ml.errors import ModelError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MAX_OBSERVATIONS: Final = 5000
-"""As many take some minutes and 5 GB of memory, which grows with the square, the time with the third power."""
-
-_OBSERVATIONS_FOR_LENGTHS: Final = 250
-_PRIOR_WIDTH: Final = 0.7
-_NOISE: Final = 1e-3
-_NOISE_WIDTH: Final = 2.0
-_HOST_SHARE: Final = 0.2
-_LENGTH_FACTOR: Final = 8.0
-_NOISE_BOUNDS: Final = (1e-6, 1.0)
-_SHARE_BOUNDS: Final = (1e-3, 5.0)
+_OBSERVATIONS_FOR_LENGTHS = 300
+_NO_VARIANCE_LEFT = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Contributions:
-    """Which contributions make up each of n observations: m of them in all.
-
-    :param features: (m, d) of the element and where it stands.
-    :param host: (m,) number of what it has a part of its own in: the atom of a host that it replaces.
-    :param observation: (m,) to which observation it belongs.
-    :param weight: (m,) factor of it, such as the sign of a moment.
-    :param number: n, number of observations.
-    """
-
-    features: FloatArray
-    host: IntArray
-    observation: IntArray
-    weight: FloatArray
-    number: int
-
-    def subset(self, chosen: IntArray) -> Contributions:
-        """The contributions to some of the observations."""
-        place = np.full(self.number, -1)
-        place[chosen] = np.arange(len(chosen))
-        kept = place[self.observation] >= 0
-        return Contributions(
-            self.features[kept], self.host[kept], place[self.observation[kept]], self.weight[kept], len(chosen)
-        )
-
-    def summed(self, matrix: FloatArray) -> FloatArray:
-        """Rows (m, k) of single contributions, weighted and summed to rows (n, k) of observations."""
-        single = np.arange(len(self.weight))
-        summation = csr_array((self.weight, (self.observation, single)), shape=(self.number, len(self.weight)))
-        total: FloatArray = summation @ matrix
-        return total
-
-
-@dataclass(frozen=True, eq=False)
-class Covariance:
-    """The covariance of contributions.
-
-    :param lengths: (d,) of the part common to all hosts.
-    :param host_lengths: (d,) of the part of each host.
-    :param host_share: a, weight of the part of each host.
-    :param noise: variance of an observation that no contribution explains; that of a contribution is 1 + a.
-    """
-
-    lengths: FloatArray
-    host_lengths: FloatArray
-    host_share: float
-    noise: float
-
-    def between(self, one: Contributions, other: Contributions) -> FloatArray:
-        """Covariances (n, n') of observations, without noise."""
-        same_host = one.host[:, None] == other.host[None, :]
-        single = _matern(one.features, other.features, self.lengths)
-        single += self.host_share * same_host * _matern(one.features, other.features, self.host_lengths)
-        return other.summed(one.summed(single).T).T
-
-    def variances(self, contributions: Contributions) -> FloatArray:
-        """Variances (n,) of observations, without noise."""
-        variances = [
-            self.between(part, part)[0, 0]
-            for part in (contributions.subset(np.array([i])) for i in range(contributions.number))
-        ]
-        return np.array(variances)
-
-
 class GaussianProcess:
-    """A fitted process: observations, their covariance, and what follows from both.
+    """A fitted process.
 
-    :param contributions: to the n observations.
-    :param outputs: (n, K) observed values.
-    :raises ModelError: if there are too many, or the covariance is not one.
+    :param covariance: of contributions.
+    :param inducing: r observations that stand for all.
+    :param triangle: (r, r) Cholesky factor of their covariance.
+    :param precision: (r, r) Cholesky factor of 1 + Φᵀ N⁻¹ Φ with the noise N: of the weights' inverse covariance.
+    :param weights: (r, K) their mean.
+    :param amplitudes: (K,) variance of each output in units of the covariance.
     """
 
-    def __init__(self, contributions: Contributions, outputs: FloatArray, covariance: Covariance) -> None:
-        if contributions.number > MAX_OBSERVATIONS:
-            raise ModelError(
-                f'{contributions.number} different sites are more than the {MAX_OBSERVATIONS} that this model can take'
-            )
-        self.contributions = contributions
-        self.outputs = outputs
-        self.covariance = covariance
-        matrix = covariance.between(contributions, contributions)
-        matrix[np.diag_indices_from(matrix)] += covariance.noise
-        try:
-            self._factor = cho_factor(matrix, lower=True)
-        except np.linalg.LinAlgError as error:
-            raise ModelError(f'the covariance of the training data is not positive definite: {error}') from error
-        self._weights: FloatArray = cho_solve(self._factor, outputs)
-        self.amplitudes: FloatArray = np.mean(outputs * self._weights, axis=0)
-        """Variance (K,) of each output in units of the covariance."""
+    covariance: Covariance
+    inducing: Contributions
+    triangle: FloatArray
+    precision: FloatArray
+    weights: FloatArray
+    amplitudes: FloatArray
 
     @classmethod
     def fit(
-        cls, contributions: Contributions, outputs: FloatArray, prior_lengths: Sequence[float], seed: int
+        cls,
+        contributions: Contributions,
+        outputs: FloatArray,
+        errors: FloatArray,
+        prior_lengths: Sequence[float],
+        rank: int,
+        seed: int,
     ) -> GaussianProcess:
         """Find lengths, shares and noise of largest marginal likelihood, and condition on the observations.
 
+        :param errors: (n,) standard errors of the observations in units of the outputs' root mean square.
         :param prior_lengths: (d,) length of each feature that is expected before any data are seen.
         :param seed: of the choice of observations that decide on the lengths where there are very many.
-        :raises ModelError: if there are no observations, or too many.
+        :raises ModelError: if there are no observations.
         """
         n = contributions.number
         if n == 0:
@@ -150,86 +72,112 @@ class GaussianProcess:
         chosen = np.arange(n)
         if n > _OBSERVATIONS_FOR_LENGTHS:
             chosen = np.sort(np.random.default_rng(seed).choice(n, _OBSERVATIONS_FOR_LENGTHS, replace=False))
-        covariance = _most_likely(contributions.subset(chosen), outputs[chosen], np.log(prior_lengths))
-        return cls(contributions, outputs, covariance)
+        covariance = most_likely(contributions.subset(chosen), outputs[chosen], errors[chosen], prior_lengths)
+        return cls.condition(contributions, outputs, errors, covariance, rank)
+
+    @classmethod
+    def condition(
+        cls, contributions: Contributions, outputs: FloatArray, errors: FloatArray, covariance: Covariance, rank: int
+    ) -> GaussianProcess:
+        """The process with a known covariance, given observations (n, K)."""
+        pivots, factor = _pivoted_cholesky(contributions, covariance, rank)
+        noise = covariance.noise + errors**2
+        scaled = factor / noise[:, None]
+        try:
+            precision = cholesky(np.eye(len(pivots)) + factor.T @ scaled, lower=True)
+        except LinAlgError as error:
+            raise ModelError(f'the covariance of the training data is not positive definite: {error}') from error
+        weights = cho_solve((precision, True), scaled.T @ outputs)
+        residual = (outputs - factor @ weights) / noise[:, None]
+        return cls(
+            covariance,
+            contributions.subset(pivots),
+            np.tril(factor[pivots]),
+            precision,
+            weights,
+            np.mean(outputs * residual, axis=0),
+        )
+
+    def with_outputs(self, contributions: Contributions, outputs: FloatArray, errors: FloatArray) -> GaussianProcess:
+        """The same process with these outputs in place of its own."""
+        return self.condition(contributions, outputs, errors, self.covariance, len(self.weights))
 
     def predict(self, contributions: Contributions) -> tuple[FloatArray, FloatArray]:
         """Mean (n', K) of observations, and their variance (n',) in units of the amplitudes."""
-        cross = self.covariance.between(contributions, self.contributions)
-        explained = np.einsum('ij,ji->i', cross, cho_solve(self._factor, cross.T))
-        return cross @ self._weights, np.maximum(self.covariance.variances(contributions) - explained, 0.0)
+        factor = self._factor(contributions)
+        known = solve_triangular(self.precision, factor.T, lower=True)
+        beyond = self.covariance.variances(contributions) - np.sum(factor**2, axis=1)
+        return factor @ self.weights, np.maximum(beyond, 0.0) + np.sum(known**2, axis=0)
 
-    def left_out(self) -> tuple[FloatArray, FloatArray]:
-        """Mean (n, K) and variance (n,) of each observation as the others predict it (equation 5.12)."""
-        inverse = cho_solve(self._factor, np.eye(self.contributions.number))
-        variances = 1.0 / np.diag(inverse)
-        return self.outputs - self._weights * variances[:, None], variances
+    def left_out(
+        self, contributions: Contributions, outputs: FloatArray, errors: FloatArray, groups: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean (n, K) and variance (n,) of training observations as those of the other groups predict them.
+
+        With the covariance A of a group's observations by all data, and their noise N, it is A (N − A)⁻¹ N without
+        them (Rasmussen and Williams, equation 5.12, for a block).
+        """
+        factor = self._factor(contributions)
+        known = solve_triangular(self.precision, factor.T, lower=True)
+        variance = np.maximum(self.covariance.variances(contributions) - np.sum(factor**2, axis=1), 0.0)
+        mean = factor @ self.weights
+        noise = self.covariance.noise + errors**2
+        for group in np.unique(groups):
+            rows = np.flatnonzero(groups == group)
+            block = known[:, rows].T @ known[:, rows]
+            step = np.linalg.solve(np.diag(noise[rows]) - block, np.column_stack([mean[rows] - outputs[rows], block]))
+            mean[rows] += block @ step[:, : outputs.shape[1]]
+            variance[rows] += np.diag(block + block @ step[:, outputs.shape[1] :])
+        return mean, variance
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Plain arrays, their names beginning with ``prefix``, that :meth:`from_arrays` takes back."""
-        contributions, covariance = self.contributions, self.covariance
         return {
-            f'{prefix}_features': contributions.features,
-            f'{prefix}_host': contributions.host,
-            f'{prefix}_observation': contributions.observation,
-            f'{prefix}_weight': contributions.weight,
-            f'{prefix}_outputs': self.outputs,
-            f'{prefix}_lengths': np.stack([covariance.lengths, covariance.host_lengths]),
-            f'{prefix}_shares': np.array([covariance.host_share, covariance.noise]),
+            **self.inducing.to_arrays(prefix),
+            **self.covariance.to_arrays(prefix),
+            f'{prefix}_triangle': self.triangle,
+            f'{prefix}_precision': self.precision,
+            f'{prefix}_weights': self.weights,
+            f'{prefix}_amplitudes': self.amplitudes,
         }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str) -> GaussianProcess:
-        """Take back what :meth:`to_arrays` gave."""
-        outputs = arrays[f'{prefix}_outputs']
-        contributions = Contributions(
-            features=arrays[f'{prefix}_features'],
-            host=arrays[f'{prefix}_host'],
-            observation=arrays[f'{prefix}_observation'],
-            weight=arrays[f'{prefix}_weight'],
-            number=len(outputs),
+        """Take back what :meth:`to_arrays` gave.
+
+        :raises ModelError: if the shapes do not fit together.
+        """
+        triangle, precision, weights, amplitudes = (
+            arrays[f'{prefix}_{name}'] for name in ('triangle', 'precision', 'weights', 'amplitudes')
         )
-        lengths, host_lengths = arrays[f'{prefix}_lengths']
-        share, noise = arrays[f'{prefix}_shares'].tolist()
-        return cls(contributions, outputs, Covariance(lengths, host_lengths, share, noise))
+        inducing = Contributions.from_arrays(arrays, prefix)
+        square = (inducing.number, inducing.number)
+        if triangle.shape != square or precision.shape != square or weights.shape != (square[0], len(amplitudes)):
+            raise ModelError(f'the arrays of the process {prefix} do not fit together')
+        return cls(Covariance.from_arrays(arrays, prefix), inducing, triangle, precision, weights, amplitudes)
+
+    def _factor(self, contributions: Contributions) -> FloatArray:
+        """Rows Φ (n', r) of observations."""
+        cross = self.covariance.between(self.inducing, contributions)
+        factor: FloatArray = solve_triangular(self.triangle, cross, lower=True).T
+        return factor
 
 
-def _matern(x: FloatArray, y: FloatArray, lengths: FloatArray) -> FloatArray:
-    distance = np.sqrt(5.0) * cdist(x / lengths, y / lengths)
-    values: FloatArray = (1.0 + distance + distance**2 / 3.0) * np.exp(-distance)
-    return values
-
-
-def _most_likely(contributions: Contributions, outputs: FloatArray, prior: FloatArray) -> Covariance:
-    """Maximise the marginal likelihood, the amplitude common to all outputs taken at its best, with the priors."""
-    d = len(prior)
-    several_hosts = len(np.unique(contributions.host)) > 1
-    centre = np.concatenate([prior, prior, [np.log(_NOISE), np.log(_HOST_SHARE)]])
-    width = np.array([_PRIOR_WIDTH] * 2 * d + [_NOISE_WIDTH, 1.0])
-    free = np.concatenate([np.ones(d), np.full(d, several_hosts), [1, several_hosts]]).astype(bool)
-    n, k = outputs.shape
-
-    def covariance(x: FloatArray) -> Covariance:
-        full = centre.copy()
-        full[free] = x
-        values = np.exp(full)
-        share = float(values[-1]) if several_hosts else 0.0
-        return Covariance(values[:d], values[d : 2 * d], share, float(values[-2]))
-
-    def cost(x: FloatArray) -> float:
-        candidate = covariance(x)
-        matrix = candidate.between(contributions, contributions)
-        matrix[np.diag_indices_from(matrix)] += candidate.noise
-        factor, _ = cho_factor(matrix, lower=True)
-        fit = float(np.sum(outputs * cho_solve((factor, True), outputs)))
-        penalty = 0.5 * float(np.sum(((x - centre[free]) / width[free]) ** 2))
-        determinant = float(np.log(np.diag(factor)).sum())
-        likelihood: float = 0.5 * n * k * log(max(fit, 1e-300) / (n * k)) + k * determinant
-        return likelihood + penalty
-
-    low, high = centre - np.log(_LENGTH_FACTOR), centre + np.log(_LENGTH_FACTOR)
-    low[-2:], high[-2:] = np.log([_NOISE_BOUNDS, _SHARE_BOUNDS]).T
-    bounds = list(zip(low[free], high[free], strict=True))
-    starts = [centre, centre + np.concatenate([np.full(2 * d, 0.7), [0.0, 0.0]])]
-    best = min((minimize(cost, start[free], method='L-BFGS-B', bounds=bounds) for start in starts), key=lambda r: r.fun)
-    return covariance(best.x)
+def _pivoted_cholesky(contributions: Contributions, covariance: Covariance, rank: int) -> tuple[IntArray, FloatArray]:
+    """Pivots (r,), r ≤ rank, and factor Φ (n, r) of the covariance matrix of n observations."""
+    left = covariance.variances(contributions)
+    enough = _NO_VARIANCE_LEFT * left.max()
+    rank = min(rank, len(left))
+    pivots, factor = np.zeros(rank, dtype=np.int64), np.zeros((len(left), rank))
+    for step in range(rank):
+        pivot = int(np.argmax(left))
+        if left[pivot] <= enough:
+            return pivots[:step], factor[:, :step]
+        column = covariance.between(contributions, contributions.subset(np.array([pivot])))[:, 0]
+        column -= factor[:, :step] @ factor[pivot, :step]
+        factor[:, step] = column / np.sqrt(left[pivot])
+        factor[pivots[:step], step] = 0.0
+        left -= factor[:, step] ** 2
+        left[pivot] = 0.0
+        pivots[step] = pivot
+    return pivots, factor
