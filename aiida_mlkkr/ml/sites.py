@@ -138,7 +138,8 @@ def sites_of_cluster(
         distances = np.linalg.norm(offsets[:, None, :] - apart[None, :, :], axis=2)
         replaced = np.full(len(offsets), -1)
         near = distances < _SAME_PLACE
-        replaced[near.any(axis=1)] = others[near.argmax(axis=1)[near.any(axis=1)]]
+        place, which_other = np.nonzero(near)
+        replaced[place] = others[which_other]
         far = others[~near.any(axis=0)]
         vectors.append(np.concatenate([offsets, positions[far] - position]))
         layers.append(np.concatenate([its_layers, layer[far]]))
