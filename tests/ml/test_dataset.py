@@ -15,7 +15,7 @@ def test_arrays_and_back() -> None:
     silver = host(47.0, alat=7.7)
     dataset = ImpurityDataset(KIND, (*row().impurities, record({0: 25.0, 1: 24.0}, silver, {1: -1})))
     arrays, description = dataset.to_arrays()
-    assert all(array.dtype.kind in 'fi' for array in arrays.values())
+    assert all(array.dtype.kind in 'fib' for array in arrays.values())
     again = ImpurityDataset.from_arrays(arrays, description)
     assert again.kind == dataset.kind
     assert len(again.hosts) == 2
@@ -68,7 +68,8 @@ def test_merge_of_nothing() -> None:
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'z': np.array([47.0])}, 'atoms of the cell are Cu .* and Ag'),
+        ({'lattice': host(47.0).lattice}, 'atoms of the cell are Cu .* and Ag'),
+        ({'lattice': dataclasses.replace(host().lattice, cell=np.eye(3))}, 'the Bravais vectors differ'),
         ({'alat': 6.83}, 'lattice constants are 6.82000000 and 6.83000000 Bohr'),
         ({'meshes': (RadialMesh(0.03, 4.4e-4, 349),)}, 'radial meshes are'),
         ({'efermi': 0.61}, 'Fermi energies are 0.600000 and 0.610000 Ry'),
