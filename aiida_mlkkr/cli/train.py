@@ -127,15 +127,13 @@ def _train(
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         found = find_impurities(nodes=nodes, exclude=exclude, progress=progress)
-    _show_dropped(console, found.dropped, 'impurity calculations are not used')
+    show_dropped(console, found.dropped, 'impurity calculations are not used')
     _show_usable(console, found.usable, found.others)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         shards = impurity_shards(found.usable, shard_size, progress)
     by_uuid = {impurity.uuid: impurity for impurity in found.usable}
     reasons = left_out(shards, found.usable)
-    _show_dropped(
-        console, [Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items()], 'are not learnt from'
-    )
+    show_dropped(console, [Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items()], 'are not learnt from')
     with console.status('training'):
         return train_on(shards, settings)
 
@@ -151,7 +149,7 @@ def _show_usable(console: Console, usable: Sequence[FinishedImpurity], others: i
     console.print(text, markup=False, highlight=False)
 
 
-def _show_dropped(console: Console, dropped: Sequence[Dropped], title: str) -> None:
+def show_dropped(console: Console, dropped: Sequence[Dropped], title: str) -> None:
     """A table of the reasons, with the nodes that each belongs to."""
     from rich import box
     from rich.table import Table

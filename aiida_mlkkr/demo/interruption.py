@@ -36,6 +36,11 @@ class Interruption:
             raise KeyboardInterrupt
         self._requested = True
 
+    @property
+    def requested(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._requested
+
     def check(self) -> None:
         """To be called wherever the work may stop.
 

@@ -1,0 +1,94 @@
+"""The runs of a plan: some at a time, each a process of its own, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, cast
+
+from aiida import orm
+from aiida.engine import ProcessBuilder, run_get_node, submit
+
+from aiida_mlkkr.campaign.plan import PlannedImpurity
+
+_POLL_SECONDS = 1.0
+
+Build = Callable[[PlannedImpurity], ProcessBuilder]
+"""Makes the inputs of a run; raises a ``ValueError`` where there can be none."""
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    :param node: its workchain; None if its inputs were refused.
+    :param problem: why there is no solution; empty if there is one.
+    """
+
+    planned: PlannedImpurity
+    node: orm.WorkChainNode | None
+    problem: str
+    seconds: float
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the self-consistency, 0 where there are no results."""
+        return 0 if self.node is None or 'results' not in self.node.outputs else self.node.outputs.results['iterations']
+
+
+def run_here(planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable[[], bool]) -> Iterator[Outcome]:
+    """One after the other in this process, without a daemon.
+
+    Ctrl-C kills the run under way, and ends them all.
+
+    :param goes_on: asked before each run; no further one begins after a no.
+    """
+    for entry in planned:
+        if not goes_on():
+            return
+        begin = time.monotonic()
+        try:
+            builder = build(entry)
+        except ValueError as error:
+            yield Outcome(entry, None, f'refused: {error}', 0.0)
+            continue
+        _, process = run_get_node(builder)
+        node = cast(orm.WorkChainNode, process)
+        if node.is_killed:
+            return
+        yield _outcome(entry, node, begin)
+
+
+def run_in_daemon(
+    planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable[[], bool], jobs: int
+) -> Iterator[Outcome]:
+    """Several at a time by the daemon, which has to be running.
+
+    :param goes_on: asked before each run; after a no those under way come to their end, and no further one begins.
+    """
+    waiting = iter(planned)
+    running: dict[str, tuple[PlannedImpurity, orm.WorkChainNode, float]] = {}
+    exhausted = False
+    while running or not exhausted:
+        while len(running) < jobs and not exhausted:
+            entry = next(waiting, None) if goes_on() else None
+            if entry is None:
+                exhausted = True
+                break
+            try:
+                node = cast(orm.WorkChainNode, submit(build(entry)))
+            except ValueError as error:
+                yield Outcome(entry, None, f'refused: {error}', 0.0)
+                continue
+            running[node.uuid] = (entry, node, time.monotonic())
+        for uuid in [uuid for uuid, (_, node, _) in running.items() if node.is_terminated]:
+            yield _outcome(*running.pop(uuid))
+        time.sleep(_POLL_SECONDS if running else 0.0)
+
+
+def _outcome(planned: PlannedImpurity, node: orm.WorkChainNode, begin: float) -> Outcome:
+    problem = ''
+    if node.is_killed:
+        problem = 'it was killed'
+    elif not node.is_finished_ok:
+        problem = node.exit_message or (node.exception or 'no reason given').strip().splitlines()[-1]
+    return Outcome(planned, node, problem, time.monotonic() - begin)

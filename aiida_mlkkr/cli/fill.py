@@ -1,0 +1,302 @@
+"""`aiida-mlkkr fill`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli.train import show_dropped
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode, Group, Node
+    from rich.console import Console
+
+    from aiida_mlkkr.campaign.fill import Filling
+    from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
+    from aiida_mlkkr.campaign.runs import Outcome
+    from aiida_mlkkr.data.surrogate import SurrogateData
+
+GROUP = 'mlkkr-fill'
+
+
+@click.command('fill')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.option(
+    '-H',
+    '--host',
+    'hosts',
+    multiple=True,
+    required=True,
+    metavar='WHAT',
+    help='Write-outs of host Green functions: a group, or the pk or UUID of a write-out, of its remote folder, or of '
+    'a workchain that has one; can be given several times.',
+)
+@click.option(
+    '-e',
+    '--elements',
+    metavar='LIST',
+    help="Impurities, such as 'Sc-Zn,Al'.  [default: all up to U without open shells beyond the host's lmax]",
+)
+@click.option(
+    '--pairs',
+    'shells',
+    type=click.IntRange(1),
+    multiple=True,
+    metavar='SHELL',
+    help='Pairs of these elements, too, the second one on this shell around the first (1: nearest neighbours); can be '
+    'given several times.',
+)
+@click.option('--no-singles', is_flag=True, help='Pairs only.')
+@click.option(
+    '--kkrimp',
+    'code',
+    type=types.CodeParamType(entry_point='kkr.kkrimp'),
+    help='A KKRimp code to run instead of the embedded solver.',
+)
+@click.option(
+    '-G', '--group', 'label', default=GROUP, show_default=True, help='Group that the workchains are put into.'
+)
+@click.option(
+    '-j',
+    '--jobs',
+    type=click.IntRange(1),
+    help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
+)
+@click.option('--protocol', help='Protocol of the self-consistency: balanced, precise or fast.  [default: balanced]')
+@click.option(
+    '--emulator',
+    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
+    help='A trained model that predicts the start potentials.',
+)
+@click.option(
+    '--learn',
+    'learn_every',
+    type=click.IntRange(1),
+    default=None,
+    metavar='NUMBER',
+    help='Train a new emulator on the group after so many new solutions, for the starts of the next ones.',
+)
+@click.option('-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.')
+def fill(
+    hosts: tuple[str, ...],
+    elements: str | None,
+    shells: tuple[int, ...],
+    no_singles: bool,
+    code: AbstractCode | None,
+    label: str,
+    jobs: int | None,
+    protocol: str | None,
+    emulator: SurrogateData | None,
+    learn_every: int | None,
+    dry_run: bool,
+) -> None:
+    """Fill a dataset: impurities of the periodic table in the hosts at hand, each a workchain of its own.
+
+    What the database has already, of the same impurities in the same write-out, is not run again, whoever calculated
+    it; what failed before is tried again. Ctrl-C lets the runs under way come to their end and begins no new one (with
+    one job it kills the run under way); the same command goes on from there. At the end the datasets are made that
+    `aiida-mlkkr train` learns from.
+    """
+    from rich.console import Console
+
+    from aiida_mlkkr.campaign.fill import Filling, cores
+    from aiida_mlkkr.demo.errors import DemoError
+
+    console = Console()
+    try:
+        plan = _plan(console, hosts, elements, not no_singles, shells)
+        _show_plan(console, plan)
+        if dry_run:
+            return
+        filling = Filling(
+            code=code or _embedded_solver(),
+            group=_group(label),
+            protocol=protocol,
+            emulator=emulator,
+            learn_every=learn_every or 0,
+            tell=lambda text: console.print(text, markup=False, highlight=False),
+        )
+        outcomes, interrupted = _run(console, filling, plan, jobs or cores())
+    except (ValueError, DemoError) as error:
+        raise click.ClickException(str(error)) from error
+    _show_outcomes(console, outcomes)
+    _show_datasets(console, filling.group)
+    if interrupted:
+        click.echo('interrupted: the same command goes on from here', err=True)
+        raise SystemExit(130)
+    if any(outcome.problem for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _plan(console: Console, hosts: Sequence[str], elements: str | None, singles: bool, shells: Sequence[int]) -> Plan:
+    from rich.progress import Progress
+
+    from aiida_mlkkr.campaign.hosts import host_clusters
+    from aiida_mlkkr.campaign.plan import compare, parse_elements, wanted
+
+    charges = None if elements is None else parse_elements(elements)
+    clusters = host_clusters([node for item in hosts for node in _nodes(item)])
+    if not clusters:
+        raise ValueError(f"there is no write-out of a host's Green function in {', '.join(hosts)}")
+    planned = [entry for cluster in clusters for entry in wanted(cluster, charges, singles, shells)]
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        return compare(planned, progress)
+
+
+def _nodes(item: str) -> list[Node]:
+    """The nodes of a group, or the one node that is meant."""
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
+    from aiida.orm import Group, QueryBuilder, load_node
+
+    group = QueryBuilder().append(Group, filters={'label': item}).first(flat=True)
+    if group is not None:
+        return list(group.nodes)
+    try:
+        return [load_node(item)]
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        raise ValueError(f'--host {item}: there is no such group or node ({error})') from error
+
+
+def _group(label: str) -> Group:
+    from aiida.orm import Group
+
+    return Group.collection.get_or_create(label)[0]
+
+
+def _embedded_solver() -> AbstractCode:
+    from aiida_mlkkr.demo.codes import embedded_solver
+
+    return embedded_solver()
+
+
+def _show_plan(console: Console, plan: Plan) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ('host', 'impurities', 'there already', 'to be run'):
+        table.add_column(title)
+    hosts = {entry.host.writeout.pk: entry.host.name for entry in (*plan.there, *plan.missing)}
+    for pk, name in hosts.items():
+        for number, what in ((1, 'single'), (2, 'pairs')):
+            there, missing = (_names(entries, pk, number) for entries in (plan.there, plan.missing))
+            if there or missing:
+                table.add_row(f'{name} (write-out {pk})', what, _listed(there), _listed(missing))
+    console.print(table, markup=False)
+
+
+def _names(entries: Iterable[PlannedImpurity], writeout: int | None, number: int) -> list[str]:
+    from aiida_mlkkr.kkr.elements import symbol
+
+    return [
+        '-'.join(map(symbol, entry.charges))
+        for entry in entries
+        if entry.host.writeout.pk == writeout and len(entry.charges) == number
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f'{len(names)}: {", ".join(names)}' if names else '0'
+
+
+def _run(console: Console, filling: Filling, plan: Plan, jobs: int) -> tuple[list[Outcome], bool]:
+    """Run the plan; tells whether it was interrupted."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from aiida_mlkkr.demo.interruption import Interruption
+
+    outcomes: list[Outcome] = []
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Interruption() as interruption,
+        _daemon(jobs if plan.missing else 1),
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task('impurities', total=len(plan.missing))
+        for outcome in filling.run(plan, jobs, lambda: not interruption.requested):
+            outcomes.append(outcome)
+            failed = sum(bool(entry.problem) for entry in outcomes)
+            console.print(_line(outcome), markup=False, highlight=False, soft_wrap=True)
+            progress.update(task, advance=1, description=f'impurities, {failed} failed' if failed else 'impurities')
+        return outcomes, len(outcomes) < len(plan.missing)
+
+
+def _daemon(jobs: int) -> Any:
+    from aiida.manage import get_manager
+
+    from aiida_mlkkr.demo.profile import DemoProfile, running_daemon
+
+    profile = get_manager().get_profile()
+    assert profile is not None
+    if jobs == 1:
+        return nullcontext()
+    if profile.process_control_backend is None:
+        raise ValueError(
+            f'profile {profile.name!r} has no broker for a daemon: give it one with `verdi profile configure-broker '
+            f'core.zeromq -p {profile.name}`, or run one at a time with --jobs 1'
+        )
+    return running_daemon(DemoProfile(profile.name, own=False, created=False))
+
+
+def _line(outcome: Outcome) -> str:
+    pk = '' if outcome.node is None else f' (workchain {outcome.node.pk})'
+    if outcome.problem:
+        return f'{outcome.planned.name}: failed, {outcome.problem}{pk}'
+    results = outcome.node.outputs.results  # type: ignore[union-attr]
+    return (
+        f'{outcome.planned.name}: {outcome.iterations} iterations from the {results["start"]} start, '
+        f'{results["total_spin_moment"]:.3f} µB, {outcome.seconds:.0f} s{pk}'
+    )
+
+
+def _show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not outcomes:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ('host', 'run', 'converged', 'failed', 'iterations', 'seconds'):
+        table.add_column(title, justify='left' if title == 'host' else 'right')
+    for name in Counter(outcome.planned.host.name for outcome in outcomes):
+        of_host = [outcome for outcome in outcomes if outcome.planned.host.name == name]
+        good = [outcome for outcome in of_host if not outcome.problem]
+        mean = f'{sum(outcome.iterations for outcome in good) / len(good):.1f}' if good else ''
+        seconds = f'{sum(outcome.seconds for outcome in of_host) / len(of_host):.1f}'
+        table.add_row(name, str(len(of_host)), str(len(good)), str(len(of_host) - len(good)), mean, seconds)
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.problem:
+            console.print(f'failed: {_line(outcome)}', markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_datasets(console: Console, group: Group) -> None:
+    """Make the datasets of all that the group has, and say what is left out."""
+    from rich.progress import Progress
+
+    from aiida_mlkkr.query import Dropped, QueryError, find_impurities, impurity_shards, left_out
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        found = find_impurities(group, progress=progress)
+        try:
+            shards = impurity_shards(found.usable, progress=progress)
+        except QueryError as error:
+            console.print(f'no dataset: {error}', markup=False)
+            return
+    by_uuid = {impurity.uuid: impurity for impurity in found.usable}
+    reasons = left_out(shards, found.usable)
+    dropped = [*found.dropped, *(Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items())]
+    show_dropped(console, dropped, 'are not in the datasets')
+    pks = ', '.join(str(shard.pk) for shard in shards)
+    console.print(
+        f'Group {group.label!r}: {len(found.usable) - len(reasons)} impurities in {len(shards)} datasets ({pks}).\n'
+        f'`aiida-mlkkr train --group {group.label}` learns from them.',
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
