@@ -1,0 +1,207 @@
+"""``aiida-mlkkr-train``: a training as a program that runs where its input files are; it needs no AiiDA.
+
+It reads ``train.json`` and the dataset files that are named there in the current directory, and writes
+``model.safetensors``, ``report.json``, ``progress.jsonl`` and ``checkpoint.safetensors`` there. A checkpoint that it
+finds is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Final, TextIO
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aiida_mlkkr import __version__
+from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
+from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, write_checkpoint, write_model
+from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
+from aiida_mlkkr.ml.spec import first_complaint
+from aiida_mlkkr.ml.training import TrainingTask, train
+
+INPUT: Final = 'train.json'
+MODEL: Final = 'model.safetensors'
+REPORT: Final = 'report.json'
+PROGRESS: Final = 'progress.jsonl'
+CHECKPOINT: Final = 'checkpoint.safetensors'
+
+EXIT_REFUSED: Final = 2
+"""Exit status when the input is refused, or the model cannot learn from it: nothing to go on from."""
+
+EXIT_FILE_SYSTEM: Final = 4
+"""Exit status when a file can be neither read nor written: no permission, disk full."""
+
+EXIT_OUT_OF_WALLTIME: Final = 75
+"""Exit status when the time is over; the checkpoint is there to go on from."""
+
+_BETWEEN_CHECKPOINTS: Final = 10.0
+_BETWEEN_LINES: Final = 1.0
+
+
+class Order(BaseModel):
+    """The content of ``train.json``.
+
+    :param task: what is to be trained.
+    :param datasets: names of the dataset files.
+    :param walltime: seconds after which the program saves a checkpoint and stops.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
+
+    task: TrainingTask = TrainingTask()
+    datasets: tuple[Annotated[str, Field(pattern=r'^[\w.-]+$')], ...] = Field(min_length=1)
+    walltime: float | None = Field(default=None, gt=0.0)
+
+
+class OrderError(ValueError):
+    """``train.json`` is missing or not valid."""
+
+
+class FileMonitor(Monitor):
+    """Writes down how far a training is, and stops it when the time is over or a signal says so.
+
+    :param folder: where the files are.
+    :param walltime: in seconds; without end if None.
+    :param stdout: where lines for people go.
+    """
+
+    def __init__(self, folder: Path, walltime: float | None, stdout: TextIO) -> None:
+        self._checkpoint = folder / CHECKPOINT
+        self._progress = folder / PROGRESS
+        self._end = math.inf if walltime is None else time.monotonic() + walltime
+        self._stdout = stdout
+        self._signal: int | None = None
+        self._saved = self._said = -math.inf
+        self._stage = ''
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._signal = number
+        signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of the program that was stopped: as a shell reports the signal, or that of the walltime."""
+        return EXIT_OUT_OF_WALLTIME if self._signal is None else 128 + self._signal
+
+    @property
+    def reason(self) -> str:
+        """Why the program was stopped."""
+        return 'out of walltime' if self._signal is None else f'stopped by {signal.Signals(self._signal).name}'
+
+    def progress(self, stage: str, done: int, total: int, losses: dict[str, float]) -> None:
+        """Write down every step; for people the ends of stages, and a line a second."""
+        self.write(stage=stage, done=done, total=total, losses=losses)
+        if done == total or stage != self._stage or time.monotonic() > self._said + _BETWEEN_LINES:
+            listed = ', '.join(f'{name} {value:.4g}' for name, value in losses.items())
+            self.say(f'{stage}: {done}/{total}{listed and f", {listed}"}')
+            self._stage, self._said = stage, time.monotonic()
+
+    def should_stop(self) -> bool:
+        """Whether the time is over or a signal has come."""
+        return self._signal is not None or time.monotonic() > self._end
+
+    def save(self, arrays: Arrays, state: dict[str, Any]) -> None:
+        """Write the checkpoint, not more often than every few seconds as long as the training goes on."""
+        if self.should_stop() or time.monotonic() > self._saved + _BETWEEN_CHECKPOINTS:
+            write_checkpoint(self._checkpoint, arrays, state)
+            self.write(checkpoint=True)
+            self._saved = time.monotonic()
+
+    def restore(self) -> Checkpoint | None:
+        """The checkpoint in the folder."""
+        if not self._checkpoint.is_file():
+            return None
+        self.say(f'going on from {CHECKPOINT}')
+        return read_checkpoint(self._checkpoint)
+
+    def write(self, **entry: Any) -> None:
+        """Add a line for programs to the record."""
+        with self._progress.open('a', encoding='utf-8') as file:
+            file.write(f'{json.dumps({"time": round(time.time(), 3), **entry})}\n')
+
+    def say(self, line: str) -> None:
+        """Print a line for people."""
+        print(line, file=self._stdout, flush=True)
+
+
+def read_order(folder: Path) -> tuple[Order, ImpurityDataset]:
+    """Read ``train.json`` and the datasets.
+
+    :raises OrderError: if it is missing or not valid.
+    :raises DatasetError: if a dataset is, or they cannot be mixed.
+    """
+    try:
+        order = Order.model_validate(json.loads((folder / INPUT).read_text(encoding='utf-8')))
+    except FileNotFoundError as error:
+        raise OrderError(f'{INPUT} is missing in {folder}') from error
+    except ValidationError as error:
+        raise OrderError(f'{INPUT} is not valid: {first_complaint(error)}') from error
+    except (ValueError, RecursionError) as error:
+        raise OrderError(f'{INPUT} is no JSON file: {error}') from error
+    return order, merge(read_dataset(folder / name) for name in order.datasets)
+
+
+def run(folder: Path) -> int:
+    """Train in a folder; return the exit status.
+
+    :raises OrderError, DatasetError, ModelError: if the input is refused.
+    """
+    order, dataset = read_order(folder)
+    monitor = FileMonitor(folder, order.walltime, sys.stdout)
+    monitor.say(f'aiida-mlkkr-train {__version__}: {len(dataset.impurities)} clusters, {", ".join(dataset.elements)}')
+    try:
+        emulator, report = train(dataset, order.task, monitor)
+    except TrainingInterrupted:
+        monitor.write(stopped=monitor.reason)
+        monitor.say(f'{monitor.reason}; run it again to go on from {CHECKPOINT}')
+        return monitor.exit_status
+    if emulator is not None:
+        write_model(folder / MODEL, *emulator.export())
+    (folder / REPORT).write_text(json.dumps(report, indent=1), encoding='utf-8')
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    monitor.write(finished=True)
+    if report['validation']:
+        monitor.say(f'error of left-out impurities: {1e3 * report["validation"]["error_Ry"]:.2f} mRy')
+    monitor.say(f'done in {report["seconds"]:.1f} s')
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program.
+
+    Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
+    stopped by a signal; with 75, 130 and 143 there is a checkpoint to go on from.
+    """
+    parser = argparse.ArgumentParser(
+        prog='aiida-mlkkr-train',
+        description=f'Train an emulator of impurity potentials: reads {INPUT} and dataset files in the current '
+        f'directory, writes {MODEL}, {REPORT}, {PROGRESS} and {CHECKPOINT}, and goes on from a checkpoint that is '
+        'there.',
+        epilog=str(main.__doc__).partition('\n\n')[2],
+    )
+    parser.add_argument('--version', action='version', version=f'aiida-mlkkr-train {__version__}')
+    parser.parse_args(arguments)
+    try:
+        status = run(Path())
+    except (OrderError, DatasetError, ModelError) as error:
+        print(f'aiida-mlkkr-train: error: {error}', file=sys.stderr)
+        status = EXIT_REFUSED
+    except OSError as error:
+        print(f'aiida-mlkkr-train: aborted: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
+        status = EXIT_FILE_SYSTEM
+    raise SystemExit(status)
+
+
+if __name__ == '__main__':
+    main()
