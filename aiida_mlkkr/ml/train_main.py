@@ -43,6 +43,9 @@ EXIT_FILE_SYSTEM: Final = 4
 EXIT_OUT_OF_WALLTIME: Final = 75
 """Exit status when the time is over; the checkpoint is there to go on from."""
 
+OUT_OF_TIME: Final = 'out of walltime'
+"""The reason for a stop in the record, if it is no signal."""
+
 _BETWEEN_CHECKPOINTS: Final = 10.0
 _BETWEEN_LINES: Final = 1.0
 
@@ -70,14 +73,14 @@ class FileMonitor(Monitor):
     """Writes down how far a training is, and stops it when the time is over or a signal says so.
 
     :param folder: where the files are.
-    :param walltime: in seconds; without end if None.
+    :param end: when the time is over, on the monotonic clock.
     :param stdout: where lines for people go.
     """
 
-    def __init__(self, folder: Path, walltime: float | None, stdout: TextIO) -> None:
+    def __init__(self, folder: Path, end: float, stdout: TextIO) -> None:
         self._checkpoint = folder / CHECKPOINT
         self._progress = folder / PROGRESS
-        self._end = math.inf if walltime is None else time.monotonic() + walltime
+        self._end = end
         self._stdout = stdout
         self._signal: int | None = None
         self._saved = self._said = -math.inf
@@ -97,7 +100,7 @@ class FileMonitor(Monitor):
     @property
     def reason(self) -> str:
         """Why the program was stopped."""
-        return 'out of walltime' if self._signal is None else f'stopped by {signal.Signals(self._signal).name}'
+        return OUT_OF_TIME if self._signal is None else f'stopped by {signal.Signals(self._signal).name}'
 
     def progress(self, stage: str, done: int, total: int, losses: dict[str, float]) -> None:
         """Write down every step; for people the ends of stages, and a line a second."""
@@ -157,8 +160,10 @@ def run(folder: Path) -> int:
 
     :raises OrderError, DatasetError, ModelError: if the input is refused.
     """
+    begin = time.monotonic()
     order, dataset = read_order(folder)
-    monitor = FileMonitor(folder, order.walltime, sys.stdout)
+    monitor = FileMonitor(folder, begin + (order.walltime or math.inf), sys.stdout)
+    monitor.write(started=__version__)
     monitor.say(f'aiida-mlkkr-train {__version__}: {len(dataset.impurities)} clusters, {", ".join(dataset.elements)}')
     try:
         emulator, report = train(dataset, order.task, monitor)
