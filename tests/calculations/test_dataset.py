@@ -114,9 +114,10 @@ def test_another_host_and_another_kind(copper, gather, folder):
     """The host's own potential has to have the impurity's mesh and Fermi energy; the kind is the first one's."""
     manganese, host = copper['Mn'], copper['Mn']['host_writeout']
     text = host.base.repository.get_object_content('out_potential')
+    inputcard = host.base.repository.get_object_content('inputcard')
     shifted = folder(host, without='out_potential', out_potential=text.replace('0.66276', '0.67276'))
     finer = folder(host, without='out_potential', out_potential=text.replace('0.25000000D-01', '0.25100000D-01'))
-    larger = folder(host, without=('kkrflex', 'inputcard'), inputcard='LMAX= 3\nEMIN= -0.5\n')
+    larger = folder(host, without=('kkrflex', 'inputcard'), inputcard=inputcard.replace('LMAX= 2', 'LMAX= 3'))
     node, _ = gather(
         first=copper['Fe'],
         shifted={**manganese, 'host_writeout': shifted},
