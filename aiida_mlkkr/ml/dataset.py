@@ -1,6 +1,8 @@
 """Finished impurity clusters as the arrays that potentials are learnt from.
 
-Units: Rydberg and Bohr; positions in units of the lattice constant; potentials without -2Z/r.
+Units: Rydberg and Bohr; positions in units of the lattice constant; potentials without -2Z/r. In full potential the
+components lm = 2 ... follow the spherical part of n values, one by one on the outermost points of the mesh, so that a
+potential is one array of ``mesh.size`` values in every case.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.errors import DatasetError
+from aiida_mlkkr.ml.meshes import meshes_from_arrays, meshes_to_arrays
 from aiida_mlkkr.ml.radial import volume_weights
 
 FloatArray = NDArray[np.float64]
@@ -64,8 +67,8 @@ class Host:
     :param alat: lattice constant in Bohr.
     :param efermi: Fermi energy in Ry.
     :param lattice: the crystal, lengths in units of the lattice constant.
-    :param meshes: radial mesh of each atom of the cell.
-    :param v: spin-averaged potential (n,) of each atom of the cell in Ry.
+    :param meshes: radial mesh of each atom of the cell; a :class:`~aiida_mlkkr.kkr.mesh.CellMesh` in full potential.
+    :param v: spin-averaged potential (size,) of each atom of the cell in Ry.
     """
 
     alat: float
@@ -90,7 +93,7 @@ class Host:
         return np.array([next(i for i in range(j + 1) if self._are_alike(i, j)) for j in range(len(self.z))])
 
     def _are_alike(self, one: int, other: int) -> bool:
-        if self.z[one] != self.z[other] or self.meshes[one] != self.meshes[other]:
+        if self.z[one] != self.z[other] or self.meshes[one].difference(self.meshes[other]):
             return False
         return _rms(self.meshes[one], self.v[one] - self.v[other]) < SAME_POTENTIAL
 
@@ -107,9 +110,8 @@ class Host:
         ):
             return 'the atoms of the cell are at other places, or the Bravais vectors differ'
         for mesh, its_mesh in zip(self.meshes, other.meshes, strict=True):
-            same_step = abs(mesh.a - its_mesh.a) <= _SAME_LENGTH
-            if mesh.n != its_mesh.n or abs(mesh.rmax - its_mesh.rmax) > _SAME_LENGTH or not same_step:
-                return f'the radial meshes are {mesh} and {its_mesh}'
+            if difference := mesh.difference(its_mesh):
+                return difference
         if abs(self.efermi - other.efermi) > _SAME_ENERGY:
             return f'the Fermi energies are {self.efermi:.6f} and {other.efermi:.6f} Ry'
         for mesh, v, its_v in zip(self.meshes, self.v, other.v, strict=True):
@@ -128,8 +130,8 @@ class ImpurityRecord:
     :param positions: (natom, 3) positions of the sites.
     :param layer: (natom,) which atom of the host's cell, from 1, a site replaces.
     :param z: (natom,) nuclear charges.
-    :param v: converged potential (nspin, n) of each site, spin down first.
-    :param reference: spin-averaged potential (n,) of each site that the difference is learnt to, see
+    :param v: converged potential (nspin, size) of each site, spin down first.
+    :param reference: spin-averaged potential (size,) of each site that the difference is learnt to, see
         :func:`aiida_mlkkr.solver.start.reference_potential`.
     :param moments: (natom,) spin moments in µB.
     :param charges: (natom,) electrons.
@@ -159,11 +161,11 @@ class ImpurityRecord:
         if self.layer.min() < 1 or self.layer.max() > len(self.host.z):
             raise DatasetError(f'impurity {self.source}: its host has no atom {self.layer.max()} in the cell')
         for site, (v, reference, layer) in enumerate(zip(self.v, self.reference, self.layer, strict=True), start=1):
-            points = self.host.meshes[layer - 1].n
-            if v.shape[-1] != points or reference.shape != (points,):
+            size = self.host.meshes[layer - 1].size
+            if v.shape[-1] != size or reference.shape != (size,):
                 raise DatasetError(
                     f'impurity {self.source}: the potential of site {site} has {v.shape[-1]} points, '
-                    f'its host {points}: they do not belong together'
+                    f'its host {size}: they do not belong together'
                 )
             if not (np.isfinite(v).all() and np.isfinite(reference).all()):
                 raise DatasetError(f'impurity {self.source}: the potential of site {site} is not finite')
@@ -263,7 +265,7 @@ class ImpurityDataset:
         for number, source in enumerate(description['sources']):
             host = hosts[arrays['impurity_host'][number]]
             sites = slice(last_site[number] - arrays['impurity_natom'][number], last_site[number])
-            ends = point + np.cumsum([host.meshes[layer - 1].n for layer in layers[number]])
+            ends = point + np.cumsum([host.meshes[layer - 1].size for layer in layers[number]])
             bounds = list(zip([point, *ends[:-1]], ends, strict=True))
             records.append(
                 ImpurityRecord(
@@ -329,17 +331,15 @@ def hosts_to_arrays(hosts: tuple[Host, ...]) -> Arrays:
         'host_film': np.array([not host.lattice.periodic_z for host in hosts], dtype=np.bool_),
         'host_position': np.concatenate([host.lattice.positions for host in hosts] or [np.empty((0, 3))]),
         'host_z': _joined(host.z for host in hosts),
-        'host_mesh': np.array([[mesh.a, mesh.b] for mesh in meshes], dtype=np.float64).reshape(-1, 2),
-        'host_points': np.array([mesh.n for mesh in meshes], dtype=np.int64),
+        **meshes_to_arrays(meshes),
         'host_potential': _joined(v for host in hosts for v in host.v),
     }
 
 
 def hosts_from_arrays(arrays: Arrays) -> tuple[Host, ...]:
     """Take back what :func:`hosts_to_arrays` gave."""
-    points = arrays['host_points']
-    potentials = np.split(arrays['host_potential'], np.cumsum(points)[:-1])
-    meshes = [RadialMesh(float(a), float(b), int(n)) for (a, b), n in zip(arrays['host_mesh'], points, strict=True)]
+    meshes = meshes_from_arrays(arrays)
+    potentials = np.split(arrays['host_potential'], np.cumsum([mesh.size for mesh in meshes])[:-1])
     hosts = []
     for number, last in enumerate(np.cumsum(arrays['host_natom'])):
         atoms = slice(last - arrays['host_natom'][number], last)

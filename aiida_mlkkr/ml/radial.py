@@ -9,15 +9,15 @@ volume,
 so that the root of the sum of squared coefficients is an error in Ry as KKRimp measures it.
 
 In full potential a function has components lm. The spherical one is the function's mean over directions, as in JuKKR's
-files, the others are those of real spherical harmonics: ‖f‖² = Σ_lm ∫ f_lm² r² dr / volume, with 1/4π for lm > 1. All of
-them are cut off at the boundary of the cell, so they have a kink where the first face begins and vanish at the outermost
-corner: they are polynomials times the fraction θ of the sphere that is inside of the cell, and some more times θ(1 − θ).
-Components l > 0 are given on the outermost points only, where they behave like r^l.
+files, the others are those of real spherical harmonics: ‖f‖² = Σ_lm ∫ f_lm² r² dr / volume, with 1/4π for lm > 1. All
+are cut off at the boundary of the cell: they have a kink where its first face begins, and vanish at the outermost
+corner. So they are polynomials times the fraction θ of the sphere that is inside of the cell, and some more times
+θ(1 − θ). Components l > 0 are given on the outermost points only, where they behave like r^l.
 """
 
 from __future__ import annotations
 
-from math import isqrt, pi, sqrt
+from math import isqrt, pi
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 
 
 def volume_weights(mesh: RadialMesh) -> FloatArray:
-    """Weights (size,) of the squares of a function's values in its mean square over the volume, by the trapezoidal rule.
+    """Weights (size,) of squared values in a function's mean square over the volume, by the trapezoidal rule.
 
     Their sum is 1 in an atomic sphere. In full potential the volume is that of the cell.
     """
@@ -105,7 +105,8 @@ class ChannelFunctions:
         """Functions (..., size) from their coefficients (..., C, number)."""
         parts = [self._spherical.expand(coefficients[..., 0, :])]
         parts += [coefficients[..., i, :] @ functions.T for i, functions in enumerate(self._higher, start=1)]
-        return np.concatenate(parts, axis=-1)
+        expanded: FloatArray = np.concatenate(parts, axis=-1)
+        return expanded
 
     def _parts(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The spherical part (..., n) and the other components (..., C − 1, points) of functions."""
@@ -116,7 +117,8 @@ class ChannelFunctions:
 def _within_cell(x: FloatArray, inside: FloatArray, number: int) -> FloatArray:
     """Polynomials (n, number) in x, in a cell cut off at its boundary."""
     if (inside == 1.0).all():
-        return legvander(x, number - 1)
+        polynomials: FloatArray = legvander(x, number - 1)
+        return polynomials
     beyond = number // 4
     inner, outer = legvander(x, number - beyond - 1), legvander(x, max(beyond - 1, 0))[:, :beyond]
     values: FloatArray = np.hstack([inner * inside[:, None], outer * (inside * (1.0 - inside))[:, None]])
