@@ -20,7 +20,7 @@ from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.files import checksum
 from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
-from aiida_mlkkr.ml.validation import CrossValidation, Tested, summary, tested, validation_folds
+from aiida_mlkkr.ml.validation import CrossValidation, Tested, assess, summary, validation_folds
 
 FINAL: Final = 'model'
 """The stage in which the model of all data is trained."""
@@ -177,7 +177,7 @@ def _validate(
     for fold in folds[len(course.found) :]:
         known = ImpurityDataset(dataset.kind, tuple(records[place] for place in fold.train))
         emulator = PotentialEmulator.fit(known, task.emulator, _Stage(course, f'fold {fold.name}'))
-        course.found.append([tested(emulator, dataset.kind, records[place]) for place in fold.test])
+        course.found.append([assess(emulator, dataset.kind, records[place]) for place in fold.test])
         error = summary(course.found[-1:], settings)['error_Ry']
         course.monitor.progress('cross-validation', len(course.found), len(folds), {'error_Ry': error})
         course.pause_if_asked()

@@ -89,7 +89,7 @@ def validation_folds(records: Sequence[ImpurityRecord], settings: CrossValidatio
     return folds
 
 
-def tested(emulator: PotentialEmulator, kind: PotentialKind, record: ImpurityRecord) -> Tested:
+def assess(emulator: PotentialEmulator, kind: PotentialKind, record: ImpurityRecord) -> Tested:
     """How a cluster is predicted, the signs of its moments given."""
     own = record.impurities
     around = np.flatnonzero(record.z == record.z_host)
