@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from aiida_mlkkr.kkr.mesh import RadialMesh
-from aiida_mlkkr.ml.radial import RadialFunctions, volume_weights
+from aiida_mlkkr.ml.radial import point_weights, volume_weights
 
 FloatArray = NDArray[np.float64]
 
@@ -44,30 +45,35 @@ class Calibration:
 
 
 def rms(mesh: RadialMesh, difference: FloatArray) -> float:
-    """Root mean square over volume, spins and sites of a difference (..., n) of potentials on one mesh, in Ry."""
+    """Root mean square over volume, spins and sites of a difference (..., size) of potentials on one mesh, in Ry."""
     return float(np.sqrt(np.mean(difference**2 @ volume_weights(mesh))))
 
 
 def rms_by_radius(mesh: RadialMesh, difference: FloatArray, edges: Sequence[float]) -> FloatArray:
-    """Root mean square (len(edges) − 1,) of a difference (..., n) in shells of the sphere, in Ry.
+    """Root mean square (len(edges) − 1,) of a difference (..., size) in shells around the nucleus, in Ry.
 
-    :param edges: of the shells in units of the radius of the sphere, ascending; NaN where no point of the mesh is.
+    :param edges: of the shells in units of the outermost radius, ascending; NaN where no point of the mesh is.
     """
-    squares = np.mean(np.atleast_2d(difference) ** 2, axis=tuple(range(np.ndim(np.atleast_2d(difference)) - 1)))
-    weights, shell = volume_weights(mesh), np.searchsorted(edges, mesh.r / mesh.rmax, side='left') - 1
+    points = np.concatenate([mesh.r, np.tile(mesh.r[mesh.n - mesh.outermost :], mesh.channels - 1)]) / mesh.rmax
+    squares = np.mean(difference.reshape(-1, mesh.size) ** 2, axis=0) * volume_weights(mesh)
+    volume = point_weights(mesh) * mesh.inside
     found = np.full(len(edges) - 1, np.nan)
-    for number in range(len(found)):
-        inside = shell == number
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        inside = (points > begin) & (points <= end)
         if inside.any():
-            found[number] = np.sqrt(weights[inside] @ squares[inside] / weights[inside].sum())
+            found[number] = np.sqrt(squares[inside].sum() / volume[inside[: mesh.n]].sum())
     return found
 
 
-def rms_by_function(mesh: RadialMesh, difference: FloatArray, number: int) -> FloatArray:
-    """Root mean square (number,) of the coefficients of a difference (..., n) in the orthonormal radial functions."""
-    coefficients = RadialFunctions(mesh, number).coefficients(difference)
-    size: FloatArray = np.sqrt(np.mean(coefficients.reshape(-1, number) ** 2, axis=0))
-    return size
+def rms_by_channel(mesh: RadialMesh, difference: FloatArray) -> FloatArray:
+    """Root mean square (C,) of a difference (..., size) in each channel lm, in Ry; their squares add up to the whole's.
+
+    One channel in the atomic-sphere approximation.
+    """
+    squares = np.mean(difference.reshape(-1, mesh.size) ** 2, axis=0) * volume_weights(mesh)
+    higher = squares[mesh.n :].reshape(mesh.channels - 1, mesh.outermost).sum(axis=1)
+    channels: FloatArray = np.sqrt(np.concatenate([[squares[: mesh.n].sum()], higher]))
+    return channels
 
 
 def calibration(errors: FloatArray, expected: FloatArray, level: float = 0.95) -> Calibration:

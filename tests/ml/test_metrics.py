@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from model_clusters import MESH
 
-from aiida_mlkkr.ml.metrics import calibration, rank_correlation, rms, rms_by_function, rms_by_radius
-from aiida_mlkkr.ml.radial import RadialFunctions
+from aiida_mlkkr.ml.metrics import calibration, rank_correlation, rms, rms_by_channel, rms_by_radius
 
 
 def test_a_constant_has_its_size_everywhere():
@@ -20,7 +19,7 @@ def test_a_constant_has_its_size_everywhere():
 
 def test_shells_add_up_to_the_whole():
     difference = np.array([np.cos(3 * MESH.r), 0.2 * MESH.r])
-    edges = [-1.0, 0.2, 0.6, 1.0]
+    edges = [0.0, 0.2, 0.6, 1.0]
     shells = rms_by_radius(MESH, difference, edges)
     weight = MESH.r**2 * MESH.drdi
     weight[-1] *= 0.5
@@ -38,9 +37,9 @@ def test_shells_without_points_have_no_error():
     assert np.isnan(rms_by_radius(MESH, np.ones(MESH.n), [1.0, 2.0])[0])
 
 
-def test_functions_of_the_radius_are_told_apart():
-    difference = 0.4 * RadialFunctions(MESH, 5).values[:, 2]
-    np.testing.assert_allclose(rms_by_function(MESH, difference, 5), [0, 0, 0.4, 0, 0], atol=1e-12)
+def test_one_channel_in_the_atomic_sphere_approximation():
+    difference = np.array([np.cos(3 * MESH.r), 0.2 * MESH.r])
+    np.testing.assert_allclose(rms_by_channel(MESH, difference), [rms(MESH, difference)])
 
 
 def test_honest_gaussian_errors_are_covered():
