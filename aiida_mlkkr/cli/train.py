@@ -52,6 +52,15 @@ _NODES_PER_ROW = 4
     show_default=True,
     help='Impurities of one dataset node.',
 )
+@click.option(
+    '--largest-error',
+    type=click.FloatRange(0.0, min_open=True),
+    default=1e-4,
+    show_default=True,
+    metavar='RY',
+    help='Error of a potential up to which it is learnt from. Above the default also potentials on their way to '
+    'self-consistency are used, with a larger uncertainty.',
+)
 @click.option('-l', '--label', default='', help='Label of the model node.')
 @click.option(
     '-o',
@@ -64,6 +73,7 @@ def train(
     exclude: tuple[str, ...],
     settings_file: Path | None,
     shard_size: int,
+    largest_error: float,
     label: str,
     output: Path | None,
 ) -> None:
@@ -86,7 +96,7 @@ def train(
         raise click.ClickException(f'nothing is in {_named(groups)}; `verdi group add-nodes` puts calculations there.')
     console = Console()
     try:
-        model = _train(console, nodes, items, settings, shard_size)
+        model = _train(console, nodes, items, settings, shard_size, largest_error)
     except QueryError as error:
         raise click.ClickException(str(error)) from error
     model.label = label
@@ -119,18 +129,23 @@ def _named(groups: Iterable[Group]) -> str:
 
 
 def _train(
-    console: Console, nodes: Sequence[Node], exclude: Sequence[str], settings: dict[str, Any], shard_size: int
+    console: Console,
+    nodes: Sequence[Node],
+    exclude: Sequence[str],
+    settings: dict[str, Any],
+    shard_size: int,
+    largest_error: float,
 ) -> SurrogateData:
     from rich.progress import Progress
 
     from aiida_mlkkr.query import Dropped, find_impurities, impurity_shards, left_out, train_on
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        found = find_impurities(nodes=nodes, exclude=exclude, progress=progress)
+        found = find_impurities(nodes=nodes, exclude=exclude, progress=progress, largest_error=largest_error)
     show_dropped(console, found.dropped, 'impurity calculations are not used')
     _show_usable(console, found.usable, found.others)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        shards = impurity_shards(found.usable, shard_size, progress)
+        shards = impurity_shards(found.usable, shard_size, progress, largest_error)
     by_uuid = {impurity.uuid: impurity for impurity in found.usable}
     reasons = left_out(shards, found.usable)
     show_dropped(console, [Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items()], 'are not learnt from')

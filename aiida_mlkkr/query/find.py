@@ -11,14 +11,17 @@ from rich.progress import Progress
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.calculations.folders import run_of
-from aiida_mlkkr.calculations.records import FULL_POTENTIAL, NEEDED, unusable
+from aiida_mlkkr.calculations.records import FULL_POTENTIAL, LARGEST_ERROR, NEEDED, unusable
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.kkr.run import LOG, POTENTIAL, STDOUT
 from aiida_mlkkr.parsers.retrieved import PACKED
-from aiida_mlkkr.query.candidates import find_candidates
+from aiida_mlkkr.query.candidates import Candidate, find_candidates
 from aiida_mlkkr.query.evidence import Evidence, gather
 from aiida_mlkkr.query.exclude import Exclusion
 from aiida_mlkkr.query.impurity import Dropped, FinishedImpurity, Found, QueryError
+
+LIMIT = 'largest_error'
+"""Input of a dataset that may hold potentials that are not converged."""
 
 
 def find_impurities(
@@ -26,6 +29,7 @@ def find_impurities(
     nodes: Iterable[orm.Node] = (),
     exclude: Collection[str | int] = (),
     progress: Progress | None = None,
+    largest_error: float = LARGEST_ERROR,
 ) -> Found:
     """Find the finished impurities among nodes and all that these called.
 
@@ -37,6 +41,8 @@ def find_impurities(
     :param nodes: processes, alone or besides the group's.
     :param exclude: what to leave out: symbols of impurities; pks or UUIDs of process, calculation or potential.
     :param progress: where to show how far it is.
+    :param largest_error: error of a potential in Ry up to which it is used. Above 1e-4 it is not converged; then the
+        earlier calculations, that those found continue, are used as well as far as their errors allow.
     :raises QueryError: if there is no such group, or if something to exclude is not there.
     """
     members = {node.pk: node for node in [*nodes, *(_group(group).nodes if group is not None else ())]}
@@ -47,12 +53,14 @@ def find_impurities(
         others=candidates.others + len(members) - len(processes),
     )
     evidence = gather(candidates.last)
-    search = _Search(found, Exclusion(exclude, evidence))
+    search = _Search(found, Exclusion(exclude, evidence), largest_error)
     task = None if progress is None else progress.add_task('looking at impurities', total=len(evidence))
     for candidate in evidence:
         search.judge(candidate)
         if progress is not None and task is not None:
             progress.advance(task)
+    if largest_error > LARGEST_ERROR:
+        search.look_back()
     found.usable.reverse()
     return found
 
@@ -69,7 +77,9 @@ def _group(group: str | orm.Group) -> orm.Group:
 class _Search:
     """Judges candidates, the latest first, and remembers what is settled already."""
 
-    def __init__(self, found: Found, exclusion: Exclusion) -> None:
+    def __init__(self, found: Found, exclusion: Exclusion, largest_error: float) -> None:
+        self._largest_error = largest_error
+        self._continued: list[Candidate] = []
         self._exclusion = exclusion
         self._found = found
         self._superseded: set[int] = set()
@@ -87,6 +97,7 @@ class _Search:
         outcome = excluded or purpose or self._examine(evidence)
         if isinstance(outcome, FinishedImpurity):
             self._found.usable.append(outcome)
+            self._continued.append(candidate)
         elif candidate.calculation not in self._explained:
             self._found.dropped.append(Dropped(evidence.process, outcome))
         if excluded or isinstance(outcome, FinishedImpurity):
@@ -94,13 +105,28 @@ class _Search:
         elif not purpose:
             self._explained |= candidate.continues
 
+    def look_back(self) -> None:
+        """Use the calculations that those found continue, where their potentials are good enough."""
+        taken = {candidate.calculation for candidate in self._continued}
+        earlier = {
+            pk: Candidate(pk, candidate.process, None, frozenset())
+            for candidate in self._continued
+            for pk in sorted(candidate.continues - taken)
+        }
+        for evidence in gather(list(earlier.values())):
+            outcome = self._examine(evidence)
+            if isinstance(outcome, FinishedImpurity):
+                self._found.usable.append(outcome)
+
     def _examine(self, evidence: Evidence) -> FinishedImpurity | str:
         """The impurity, or why it cannot be used."""
         impurity = _collected(evidence)
         if isinstance(impurity, str):
             return impurity
         if impurity.uuid not in self._learnt:
-            reason = unusable(run_of(impurity.retrieved, impurity.host_writeout, impurity.potential))
+            reason = unusable(
+                run_of(impurity.retrieved, impurity.host_writeout, impurity.potential), self._largest_error
+            )
             if reason:
                 return reason
         same = self._potentials.setdefault(_content(impurity), evidence.candidate.process)
@@ -108,14 +134,19 @@ class _Search:
 
 
 def _in_datasets() -> set[str]:
-    """UUIDs of the impurities that this version of the package has found good, and need not be read again."""
+    """UUIDs of the converged impurities that this version of the package has found good, and need not be read again."""
+    unconverged = orm.QueryBuilder()
+    unconverged.append(orm.Float, tag='limit')
+    unconverged.append(orm.CalcFunctionNode, with_incoming='limit', edge_filters={'label': LIMIT}, tag='function')
+    unconverged.append(ImpurityDatasetData, with_incoming='function', project='id')
+    others = set(unconverged.all(flat=True))
     query = orm.QueryBuilder()
     query.append(
         ImpurityDatasetData,
         filters={'attributes.package_version': __version__},
-        project='attributes.details.sources',
+        project=['id', 'attributes.details.sources'],
     )
-    return {uuid for (sources,) in query.all() for uuid in sources or ()}
+    return {uuid for pk, sources in query.all() if pk not in others for uuid in sources or ()}
 
 
 def _other_purpose(evidence: Evidence) -> str:

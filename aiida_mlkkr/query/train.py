@@ -12,10 +12,11 @@ from rich.progress import Progress
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.calculations.dataset import OTHER_KIND, impurity_dataset
+from aiida_mlkkr.calculations.records import LARGEST_ERROR
 from aiida_mlkkr.calculations.training import train_potential_emulator
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
-from aiida_mlkkr.query.find import find_impurities
+from aiida_mlkkr.query.find import LIMIT, find_impurities
 from aiida_mlkkr.query.impurity import FinishedImpurity, QueryError
 from aiida_mlkkr.query.links import inputs_of
 
@@ -31,6 +32,7 @@ def train_emulator(
     settings: Mapping[str, Any] | None = None,
     shard_size: int = SHARD_SIZE,
     progress: Progress | None = None,
+    largest_error: float = LARGEST_ERROR,
 ) -> SurrogateData:
     """Train a potential emulator on finished impurities; datasets that exist already are used again.
 
@@ -38,25 +40,30 @@ def train_emulator(
     :param settings: of the training, see :class:`aiida_mlkkr.ml.emulator.EmulatorSettings`.
     :param shard_size: impurities of one dataset.
     :param progress: where to show how far it is.
+    :param largest_error: error of a potential in Ry up to which it is learnt from; by default converged ones alone.
     :raises QueryError: if there is nothing to train on, or if the impurities cannot be learnt from together.
     """
     if isinstance(impurities, str | orm.Group):
-        impurities = find_impurities(impurities, progress=progress).usable
-    return train_on(impurity_shards(list(impurities), shard_size, progress), settings)
+        impurities = find_impurities(impurities, progress=progress, largest_error=largest_error).usable
+    return train_on(impurity_shards(list(impurities), shard_size, progress, largest_error), settings)
 
 
 def impurity_shards(
-    impurities: Sequence[FinishedImpurity], shard_size: int = SHARD_SIZE, progress: Progress | None = None
+    impurities: Sequence[FinishedImpurity],
+    shard_size: int = SHARD_SIZE,
+    progress: Progress | None = None,
+    largest_error: float = LARGEST_ERROR,
 ) -> list[ImpurityDatasetData]:
     """Datasets that hold these impurities: those that exist, and new ones for the rest.
 
+    :param largest_error: that of :func:`find_impurities`.
     :raises QueryError: if there are no impurities.
     """
     if not impurities:
         raise QueryError('there is no finished impurity to train on')
     wanted = {_label(impurity): impurity for impurity in impurities}
     shards = []
-    for shard, inputs in _existing_shards():
+    for shard, inputs in _existing_shards(largest_error):
         labels = set(_labels(inputs))
         if labels <= wanted.keys() and inputs == _links({label: wanted[label] for label in labels}):
             shards.append(shard)
@@ -65,7 +72,7 @@ def impurity_shards(
     task = None if progress is None else progress.add_task('gathering potentials', total=len(rest))
     for begin in range(0, len(rest), shard_size):
         labels_of_shard = rest[begin : begin + shard_size]
-        shards.append(_new_shard({label: wanted[label] for label in labels_of_shard}))
+        shards.append(_new_shard({label: wanted[label] for label in labels_of_shard}, largest_error))
         if progress is not None and task is not None:
             progress.advance(task, len(labels_of_shard))
     return shards
@@ -76,10 +83,7 @@ def train_on(shards: Sequence[ImpurityDatasetData], settings: Mapping[str, Any] 
 
     :raises QueryError: if the settings are not valid, or if no model can be trained on the datasets.
     """
-    mixed = [why for shard in shards for why in shard.spec.left_out.values() if why.startswith(OTHER_KIND)]
-    if mixed:
-        difference = mixed[0].removeprefix(f'{OTHER_KIND}: ')
-        raise QueryError(f'impurities of different kinds cannot be mixed: {difference}. Exclude those of one kind.')
+    check_one_kind(shards)
     inputs: dict[str, Any] = {f'shard_{number:04d}': shard for number, shard in enumerate(shards)}
     if settings:
         inputs['settings'] = orm.Dict(dict(settings))
@@ -88,6 +92,17 @@ def train_on(shards: Sequence[ImpurityDatasetData], settings: Mapping[str, Any] 
     if not node.is_finished_ok:
         raise QueryError(node.exit_message)
     return cast(SurrogateData, outputs['model'])
+
+
+def check_one_kind(shards: Iterable[ImpurityDatasetData]) -> None:
+    """Check that no impurity had to be left out of a dataset because of its kind.
+
+    :raises QueryError: if one had to; the message names the field that differs.
+    """
+    mixed = [why for shard in shards for why in shard.spec.left_out.values() if why.startswith(OTHER_KIND)]
+    if mixed:
+        difference = mixed[0].removeprefix(f'{OTHER_KIND}: ')
+        raise QueryError(f'impurities of different kinds cannot be mixed: {difference}. Exclude those of one kind.')
 
 
 def left_out(shards: Iterable[ImpurityDatasetData], impurities: Iterable[FinishedImpurity]) -> dict[str, str]:
@@ -114,8 +129,11 @@ def _links(impurities: Mapping[str, FinishedImpurity]) -> Inputs:
     }
 
 
-def _existing_shards() -> list[tuple[ImpurityDatasetData, Inputs]]:
-    """The datasets that this version of the package has made, the largest first, with their inputs."""
+def _existing_shards(largest_error: float) -> list[tuple[ImpurityDatasetData, Inputs]]:
+    """The datasets that this version of the package has made, the largest first, with their impurities' inputs.
+
+    :param largest_error: that they were made with.
+    """
     query = orm.QueryBuilder()
     query.append(
         orm.CalcFunctionNode,
@@ -130,15 +148,19 @@ def _existing_shards() -> list[tuple[ImpurityDatasetData, Inputs]]:
     )
     query.append(ImpurityDatasetData, with_incoming='function', project='*')
     shards = dict(query.all())
+    limits = {link.pk: link.other for link in inputs_of(shards, orm.Float, (LIMIT,), 'attributes.value')}
     inputs: dict[int, Inputs] = defaultdict(dict)
     for link in inputs_of(shards, orm.Data, (), 'id'):
-        inputs[link.pk][link.label] = link.other
-    found = [(shard, inputs[pk]) for pk, shard in shards.items()]
+        if link.label != LIMIT:
+            inputs[link.pk][link.label] = link.other
+    found = [(shard, inputs[pk]) for pk, shard in shards.items() if limits.get(pk, LARGEST_ERROR) == largest_error]
     return sorted(found, key=lambda pair: len(pair[1]), reverse=True)
 
 
-def _new_shard(impurities: Mapping[str, FinishedImpurity]) -> ImpurityDatasetData:
-    inputs = {label: impurity.inputs for label, impurity in impurities.items()}
+def _new_shard(impurities: Mapping[str, FinishedImpurity], largest_error: float) -> ImpurityDatasetData:
+    inputs: dict[str, Any] = {label: impurity.inputs for label, impurity in impurities.items()}
+    if largest_error != LARGEST_ERROR:
+        inputs[LIMIT] = orm.Float(largest_error)
     shard: Any
     shard, node = impurity_dataset.run_get_node(**inputs)
     if not node.is_finished_ok:
