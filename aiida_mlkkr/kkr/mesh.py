@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 _SAME_LENGTH = 1e-6
+_ARRAYS = ('outer_r', 'outer_step', 'theta')
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,16 @@ class CellMesh(RadialMesh):
             raise ValueError(f'{m} radii beyond the muffin-tin radius in panels of {self.outer_panels}')
         if not (len(self.theta) and 1 <= m <= self.nonspherical <= self.n - 1):
             raise ValueError(f'{m} points of a cell, {self.nonspherical} of components lm > 1, in a mesh of {self.n}')
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CellMesh):
+            return NotImplemented
+        return hash(self) == hash(other) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in _ARRAYS
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.a, self.b, self.n, self.outer_panels, self.nonspherical))
 
     def __repr__(self) -> str:
         return f'CellMesh(a={self.a}, b={self.b}, n={self.n}, outer_panels={self.outer_panels})'

@@ -3,8 +3,8 @@
 The potential of a site is that of a cheap reference of equal nuclear charge plus what a model has learnt: a difference
 of the spin average, and a spin splitting, each expanded in radial functions. Which model, is a setting
 (:mod:`aiida_mlkkr.ml.models`); all else is here and the same for all: sites that are alike by symmetry get the same
-potential, the splitting changes its sign with the moments, the zero of the potential is that of the host, and an
-impurity that is too far from all training data is refused.
+potential, turned as they are, the splitting changes its sign with the moments, the zero of the potential is that of the
+host, and an impurity that is too far from all training data is refused.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from aiida_mlkkr.ml.dataset import (
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
 from aiida_mlkkr.ml.monitor import Monitor
-from aiida_mlkkr.ml.radial import RadialFunctions
+from aiida_mlkkr.ml.radial import channel_functions
 from aiida_mlkkr.ml.reach import FAR, unknown_share
 from aiida_mlkkr.ml.sites import MAGNETIC, Sites, sites_of_cluster
 from aiida_mlkkr.ml.spec import SurrogateSpec, describe
+from aiida_mlkkr.ml.symmetry import orbits
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -50,7 +51,6 @@ UNSEEN_HOST: Final = 2.0
 """Factor of the expected errors in a host that was not in the training data, as measured from Cu to Ag and back."""
 
 _PREFIX: Final = 'model_'
-_SAME_DISTANCE: Final = 1e-3
 
 
 class EmulatorSettings(BaseModel):
@@ -95,7 +95,7 @@ class _Details(BaseModel):
 class Prediction:
     """A predicted cluster.
 
-    :param v: potential (2, n) of each site in Ry, spin down first, without -2Z/r.
+    :param v: potential (2, size) of each site in Ry, spin down first, without -2Z/r.
     :param error: (natom,) predicted standard error of the potential, root mean square over volume and spins, in Ry.
     :param moments: (natom,) expected spin moments of the impurities in µB, with the signs asked for; 0 on host atoms.
     :param host_seen: whether there were impurities in this host in the training data.
@@ -212,17 +212,19 @@ class PotentialEmulator:
         expected = self._model.predict(parallel.subset(impurities)).moment
         signs[impurities] = _signs(z[impurities], moments, expected)
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
-        members = alike(sites)
-        estimate = self._model.predict(sites.subset(np.array([first for first, *_ in members])))
+        alike = orbits(sites)
+        estimate = self._model.predict(sites.subset(np.array([orbit.sites[0] for orbit in alike])))
         parts = np.where(changed, self._calibration.get('own', 1.0), self._calibration.get('around', 1.0))
         v: list[FloatArray] = [np.empty(0)] * len(z)
         error = np.zeros(len(z))
-        for row, group in enumerate(members):
-            functions = RadialFunctions(host.meshes[layer[group[0]] - 1], self.settings.radial_functions)
-            average, splitting = functions.expand(np.stack([estimate.average[row, 0], estimate.splitting[row, 0]]))
-            for site in group:
-                v[site] = reference[site] + average + np.array([[1.0], [-1.0]]) * splitting
-            error[group] = parts[group] * np.sqrt(estimate.variance[row])
+        for row, orbit in enumerate(alike):
+            members = list(orbit.sites)
+            functions = channel_functions(host.meshes[layer[members[0]] - 1], self.settings.radial_functions)
+            average = functions.expand(orbit.spread(estimate.average[row]))
+            splitting = functions.expand(orbit.spread(estimate.splitting[row]))
+            for number, site in enumerate(members):
+                v[site] = reference[site] + average[number] + np.array([[1.0], [-1.0]]) * splitting[number]
+            error[members] = parts[members] * np.sqrt(estimate.variance[row])
         all_moments = np.zeros(len(z))
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         return Prediction(tuple(v), error if host_seen else UNSEEN_HOST * error, all_moments, host_seen)
@@ -334,8 +336,6 @@ def training_rows(dataset: ImpurityDataset, radial_functions: int) -> tuple[Site
     records = [record for record in dataset.impurities if len(record.impurities)]
     if not records:
         raise DatasetError('the dataset is empty: there is no finished impurity to learn from')
-    if dataset.kind.full_potential:
-        raise DatasetError('the emulator learns potentials of the atomic-sphere approximation, these are full ones')
     if dataset.kind.nspin != 2:
         raise DatasetError('the emulator needs spin-polarised potentials (NSPIN=2)')
     hosts = dataset.hosts
@@ -358,15 +358,16 @@ def _rows_of(
     signs[impurities] = np.where(small, 1.0, np.sign(record.moments[impurities]))
     number = host_index(hosts, record.host)
     sites = sites_of_cluster(hosts, number, record.positions, record.layer, record.z, signs)
-    members = alike(sites)
+    alike = orbits(sites)
     average, splitting = [], []
-    for its in members:
-        functions = RadialFunctions(record.host.meshes[record.layer[its[0]] - 1], radial_functions)
-        v = np.mean([record.v[site] for site in its], axis=0)
-        average.append(functions.coefficients(v.mean(axis=0) - record.reference[its[0]])[None])
-        splitting.append(functions.coefficients(0.5 * (v[0] - v[1]))[None])
-    first = np.array([its[0] for its in members])
-    moments = np.array([record.moments[its].mean() for its in members])
+    for orbit in alike:
+        functions = channel_functions(record.host.meshes[record.layer[orbit.sites[0]] - 1], radial_functions)
+        differences = [record.v[site].mean(axis=0) - record.reference[site] for site in orbit.sites]
+        halves = [0.5 * (record.v[site][0] - record.v[site][1]) for site in orbit.sites]
+        average.append(orbit.average(functions.coefficients(np.array(differences))))
+        splitting.append(orbit.average(functions.coefficients(np.array(halves))))
+    first = np.array([orbit.sites[0] for orbit in alike])
+    moments = np.array([record.moments[list(orbit.sites)].mean() for orbit in alike])
     return sites.subset(first), Targets(
         average=np.array(average),
         splitting=np.array(splitting),
@@ -374,27 +375,6 @@ def _rows_of(
         error=np.full(len(first), record.error),
         group=np.full(len(first), group),
     )
-
-
-def alike(sites: Sites) -> list[list[int]]:
-    """Sites of a cluster with the same atom and the same impurities at the same distances, together."""
-    changed = np.flatnonzero(sites.neighbour_changed)
-    distance = sites.distance[changed]
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for site in range(len(sites)):
-        rows = np.flatnonzero(sites.owner[changed] == site)
-        around = sorted(
-            (
-                round(distance[row] / _SAME_DISTANCE),
-                int(sites.neighbour_z[changed[row]]),
-                int(sites.neighbour_atom[changed[row]]),
-                float(sites.neighbour_sign[changed[row]]),
-            )
-            for row in rows
-        )
-        key = (int(sites.atom[site]), int(sites.z[site]), float(sites.sign[site]), *around)
-        found.setdefault(key, []).append(site)
-    return list(found.values())
 
 
 def _quality(values: FloatArray, squares: FloatArray) -> dict[str, Any]:

@@ -17,6 +17,7 @@ corner. So they are polynomials times the fraction θ of the sphere that is insi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import isqrt, pi
 
 import numpy as np
@@ -112,6 +113,12 @@ class ChannelFunctions:
         """The spherical part (..., n) and the other components (..., C − 1, points) of functions."""
         n = self._mesh.n
         return values[..., :n], values[..., n:].reshape(*values.shape[:-1], len(self._higher), self._mesh.outermost)
+
+
+@lru_cache(maxsize=32)
+def channel_functions(mesh: RadialMesh, number: int) -> ChannelFunctions:
+    """The functions of a mesh, made once."""
+    return ChannelFunctions(mesh, number)
 
 
 def _within_cell(x: FloatArray, inside: FloatArray, number: int) -> FloatArray:
