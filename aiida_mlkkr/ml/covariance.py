@@ -1,10 +1,13 @@
 """Covariances of what impurities contribute to observations, and the most likely of them.
 
-    k(x, h; x', h') = M(x, x'; λ) + a δ_hh' M(x, x'; μ),
+Two contributions of features x and environments p of their sites, components of the same tensor, have
 
-a part common to all hosts and one of each host (of each different atom of its cell), with the Matérn function M of
-order 5/2 and one length for each feature. Lengths, a and the noise maximise the marginal likelihood with broad priors
-on their logarithms, so that a feature that the data do not resolve keeps its prior length.
+    k(x, p; x', p') = M(x, x'; λ) + a κ(p, p')^ζ M(x, x'; μ),    κ = p·p',
+
+a part common to all sites and one that depends on the environment (SOAP), so that a host that has not been seen shares
+as much as its environment resembles the known ones; M is the Matérn function of order 5/2 with one length for each
+feature. Lengths, a, ζ and the noise maximise the marginal likelihood with broad priors on their logarithms, so that a
+feature that the data do not resolve keeps its prior length.
 """
 
 from __future__ import annotations
@@ -18,105 +21,40 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
-from scipy.sparse import csr_array
+
+from aiida_mlkkr.ml.contributions import Contributions
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_PRIOR_WIDTH: Final = 0.7
-_NOISE: Final = 1e-3
-_NOISE_WIDTH: Final = 2.0
-_HOST_SHARE: Final = 0.2
+_SCALARS: Final = {
+    'share': (0.2, 1.0, (1e-3, 5.0)),
+    'power': (8.0, 1.0, (1.0, 200.0)),
+    'noise': (1e-3, 2.0, (1e-6, 1.0)),
+}
+"""Centre and width of the prior (of the logarithm), and bounds."""
+
+_LENGTH_WIDTH: Final = 0.7
 _LENGTH_FACTOR: Final = 8.0
-_NOISE_BOUNDS: Final = (1e-6, 1.0)
-_SHARE_BOUNDS: Final = (1e-3, 5.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """Which contributions make up each of n observations: m of them in all.
-
-    :param features: (m, d) of the element and where it stands.
-    :param host: (m,) number of what it has a part of its own in: the atom of a host that it replaces.
-    :param observation: (m,) to which observation it belongs.
-    :param weight: (m,) factor of it, such as the sign of a moment.
-    :param number: n, number of observations.
-    """
-
-    features: FloatArray
-    host: IntArray
-    observation: IntArray
-    weight: FloatArray
-    number: int
-
-    def subset(self, chosen: IntArray) -> Contributions:
-        """The contributions to some of the observations."""
-        place = np.full(self.number, -1)
-        place[chosen] = np.arange(len(chosen))
-        kept = place[self.observation] >= 0
-        return Contributions(
-            self.features[kept], self.host[kept], place[self.observation[kept]], self.weight[kept], len(chosen)
-        )
-
-    def joined(self, other: Contributions) -> Contributions:
-        """These observations and others after them."""
-        return Contributions(
-            np.concatenate([self.features, other.features]),
-            np.concatenate([self.host, other.host]),
-            np.concatenate([self.observation, self.number + other.observation]),
-            np.concatenate([self.weight, other.weight]),
-            self.number + other.number,
-        )
-
-    def summed(self, matrix: FloatArray) -> FloatArray:
-        """Rows (m, k) of single contributions, weighted and summed to rows (n, k) of observations."""
-        single = np.arange(len(self.weight))
-        summation = csr_array((self.weight, (self.observation, single)), shape=(self.number, len(self.weight)))
-        total: FloatArray = summation @ matrix
-        return total
-
-    def pairs(self) -> tuple[IntArray, IntArray]:
-        """All ordered pairs of contributions to the same observation, each with itself included."""
-        order = np.argsort(self.observation, kind='stable')
-        counts = np.bincount(self.observation, minlength=self.number)
-        of_contribution = counts[self.observation[order]]
-        first = np.repeat(np.arange(len(order)), of_contribution)
-        starts = np.repeat((np.cumsum(counts) - counts)[self.observation[order]], of_contribution)
-        before = np.repeat(np.cumsum(of_contribution) - of_contribution, of_contribution)
-        return order[first], order[starts + np.arange(len(first)) - before]
-
-    def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Plain arrays, their names beginning with ``prefix``."""
-        return {
-            f'{prefix}_features': self.features,
-            f'{prefix}_host': self.host,
-            f'{prefix}_observation': self.observation,
-            f'{prefix}_weight': self.weight,
-            f'{prefix}_number': np.array(self.number),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str) -> Contributions:
-        """Take back what :meth:`to_arrays` gave."""
-        features, host, observation, weight = (
-            arrays[f'{prefix}_{name}'] for name in ('features', 'host', 'observation', 'weight')
-        )
-        return cls(features, host, observation, weight, int(arrays[f'{prefix}_number']))
+_SECOND_START: Final = 0.7
+"""Lengths are also sought from priors that are longer by this, in the logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
 class Covariance:
     """The covariance of contributions.
 
-    :param lengths: (d,) of the part common to all hosts.
-    :param host_lengths: (d,) of the part of each host.
-    :param host_share: a, weight of the part of each host.
+    :param lengths: λ, (d,), of the part common to all environments.
+    :param local_lengths: μ, (d,), of the part that depends on the environment.
+    :param share: a, weight of this part.
+    :param power: ζ.
     :param noise: variance of an observation that no contribution explains; that of a contribution is 1 + a.
     """
 
     lengths: FloatArray
-    host_lengths: FloatArray
-    host_share: float
+    local_lengths: FloatArray
+    share: float
+    power: float
     noise: float
 
     def between(self, one: Contributions, other: Contributions) -> FloatArray:
@@ -132,26 +70,37 @@ class Covariance:
         return np.bincount(contributions.observation[first], values, contributions.number)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Plain arrays, their names beginning with ``prefix``."""
+        """Plain arrays, their names beginning with ``prefix``, that :meth:`from_arrays` takes back."""
         return {
-            f'{prefix}_lengths': np.stack([self.lengths, self.host_lengths]),
-            f'{prefix}_shares': np.array([self.host_share, self.noise]),
+            f'{prefix}_lengths': np.stack([self.lengths, self.local_lengths]),
+            f'{prefix}_scalars': np.array([self.share, self.power, self.noise]),
         }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str) -> Covariance:
         """Take back what :meth:`to_arrays` gave."""
-        lengths, host_lengths = arrays[f'{prefix}_lengths']
-        share, noise = arrays[f'{prefix}_shares'].tolist()
-        return cls(lengths, host_lengths, share, noise)
+        lengths, local_lengths = arrays[f'{prefix}_lengths']
+        share, power, noise = arrays[f'{prefix}_scalars'].tolist()
+        return cls(lengths, local_lengths, share, power, noise)
 
     def _single(self, one: Contributions, first: IntArray, other: Contributions, second: IntArray) -> FloatArray:
-        """Covariance of single contributions of one table to those of another, of all or of a list of pairs."""
-        common, of_host = (
+        """Covariances of single contributions of one table with those of another, for indices that broadcast."""
+        alike = _overlaps(one, other, first, second) ** self.power
+        common, local = (
             _matern(one.features / lengths, first, other.features / lengths, second)
-            for lengths in (self.lengths, self.host_lengths)
+            for lengths in (self.lengths, self.local_lengths)
         )
-        return common + self.host_share * (one.host[first] == other.host[second]) * of_host
+        covariances: FloatArray = (common + self.share * alike * local) * (one.tensor[first] == other.tensor[second])
+        return covariances
+
+
+def _overlaps(one: Contributions, other: Contributions, first: IntArray, second: IntArray) -> FloatArray:
+    of_one, of_other = one.environment[first], other.environment[second]
+    if first.ndim == 1:
+        # of pairs within observations of one table: the product of all environments could be huge
+        return np.maximum(np.sum(one.environments[of_one] * other.environments[of_other], axis=1), 0.0)
+    overlaps: FloatArray = np.maximum(one.environments @ other.environments.T, 0.0)[of_one, of_other]
+    return overlaps
 
 
 def _matern(x: FloatArray, first: IntArray, y: FloatArray, second: IntArray) -> FloatArray:
@@ -161,24 +110,46 @@ def _matern(x: FloatArray, first: IntArray, y: FloatArray, second: IntArray) -> 
     return values
 
 
-def most_likely(
+def covariance_of(
+    contributions: Contributions,
+    outputs: FloatArray,
+    errors: FloatArray,
+    prior_lengths: Sequence[float],
+    number: int,
+    seed: int,
+) -> Covariance:
+    """The most likely covariance of observations, or of some of them where there are very many.
+
+    :param errors: (n,) standard errors of the observations in units of the outputs' root mean square.
+    :param prior_lengths: (d,) length of each feature that is expected before any data are seen.
+    :param number: how many observations at most decide; ``seed`` of their choice.
+    """
+    n = contributions.number
+    chosen = np.arange(n)
+    if n > number:
+        chosen = np.sort(np.random.default_rng(seed).choice(n, number, replace=False))
+    return _most_likely(contributions.subset(chosen), outputs[chosen], errors[chosen], prior_lengths)
+
+
+def _most_likely(
     contributions: Contributions, outputs: FloatArray, errors: FloatArray, prior_lengths: Sequence[float]
 ) -> Covariance:
-    """Maximise the marginal likelihood, the amplitude common to all outputs taken at its best, with the priors."""
+    """Maximise the marginal likelihood, the amplitude common to all outputs taken at its best, with the priors.
+
+    Where there is only one environment, the part that depends on it is left at its prior.
+    """
     prior = np.log(prior_lengths)
     d = len(prior)
-    several_hosts = len(np.unique(contributions.host)) > 1
-    centre = np.concatenate([prior, prior, [np.log(_NOISE), np.log(_HOST_SHARE)]])
-    width = np.array([_PRIOR_WIDTH] * 2 * d + [_NOISE_WIDTH, 1.0])
-    free = np.concatenate([np.ones(d), np.full(d, several_hosts), [1, several_hosts]]).astype(bool)
+    scalar_centres, scalar_widths, scalar_bounds = zip(*_SCALARS.values(), strict=True)
+    centre = np.concatenate([prior, prior, np.log(scalar_centres)])
+    width = np.array([_LENGTH_WIDTH] * 2 * d + list(scalar_widths))
+    several = _are_several(contributions.environments)
+    free = np.array([True] * d + [several] * d + [several, several, True])
     n, k = outputs.shape
 
     def covariance(x: FloatArray) -> Covariance:
-        full = centre.copy()
-        full[free] = x
-        values = np.exp(full)
-        share = float(values[-1]) if several_hosts else 0.0
-        return Covariance(values[:d], values[d : 2 * d], share, float(values[-2]))
+        values = np.exp(np.where(free, _placed(x, free), centre))
+        return Covariance(values[:d], values[d : 2 * d], *values[2 * d :].tolist())
 
     def cost(x: FloatArray) -> float:
         candidate = covariance(x)
@@ -192,8 +163,18 @@ def most_likely(
         return likelihood + penalty
 
     low, high = centre - np.log(_LENGTH_FACTOR), centre + np.log(_LENGTH_FACTOR)
-    low[-2:], high[-2:] = np.log([_NOISE_BOUNDS, _SHARE_BOUNDS]).T
+    low[2 * d :], high[2 * d :] = np.log(scalar_bounds).T
     bounds = list(zip(low[free], high[free], strict=True))
-    starts = [centre, centre + np.concatenate([np.full(2 * d, 0.7), [0.0, 0.0]])]
+    starts = [centre, centre + np.array([_SECOND_START] * 2 * d + [0.0] * len(_SCALARS))]
     best = min((minimize(cost, start[free], method='L-BFGS-B', bounds=bounds) for start in starts), key=lambda r: r.fun)
     return covariance(best.x)
+
+
+def _are_several(environments: FloatArray) -> bool:
+    return bool(len(environments) and np.abs(environments - environments[0]).max() > 1e-6)
+
+
+def _placed(x: FloatArray, free: NDArray[np.bool_]) -> FloatArray:
+    full = np.zeros(len(free))
+    full[free] = x
+    return full

@@ -1,6 +1,6 @@
-"""Gaussian-process regression of sums of contributions, each of an element in a host.
+"""Gaussian-process regression of sums of contributions.
 
-What is observed at a site is a sum over impurities j, y = Σ_j s_j f(x_j, h_j), with signs or weights s_j. With a
+What is observed at a site is a sum over impurities j, y = Σ_j s_j f(x_j), with signs or weights s_j. With a
 covariance k of f, that of the observations is S k Sᵀ. All outputs share it up to a factor.
 
 The covariance matrix of n observations is K = Φ Φᵀ, its Cholesky factor with the pivots as large as can be. Where n is
@@ -12,7 +12,6 @@ chapters 2 and 5) for the linear model y = Φ w + noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
-from aiida_mlkkr.ml.covariance import Contributions, Covariance, most_likely
+from aiida_mlkkr.ml.contributions import Contributions
+from aiida_mlkkr.ml.covariance import Covariance
 from aiida_mlkkr.ml.errors import ModelError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_OBSERVATIONS_FOR_LENGTHS = 300
 _NO_VARIANCE_LEFT = 1e-12
 
 
@@ -48,32 +47,6 @@ class GaussianProcess:
     precision: FloatArray
     weights: FloatArray
     amplitudes: FloatArray
-
-    @classmethod
-    def fit(
-        cls,
-        contributions: Contributions,
-        outputs: FloatArray,
-        errors: FloatArray,
-        prior_lengths: Sequence[float],
-        rank: int,
-        seed: int,
-    ) -> GaussianProcess:
-        """Find lengths, shares and noise of largest marginal likelihood, and condition on the observations.
-
-        :param errors: (n,) standard errors of the observations in units of the outputs' root mean square.
-        :param prior_lengths: (d,) length of each feature that is expected before any data are seen.
-        :param seed: of the choice of observations that decide on the lengths where there are very many.
-        :raises ModelError: if there are no observations.
-        """
-        n = contributions.number
-        if n == 0:
-            raise ModelError('there is nothing to learn from')
-        chosen = np.arange(n)
-        if n > _OBSERVATIONS_FOR_LENGTHS:
-            chosen = np.sort(np.random.default_rng(seed).choice(n, _OBSERVATIONS_FOR_LENGTHS, replace=False))
-        covariance = most_likely(contributions.subset(chosen), outputs[chosen], errors[chosen], prior_lengths)
-        return cls.condition(contributions, outputs, errors, covariance, rank)
 
     @classmethod
     def condition(
@@ -98,36 +71,41 @@ class GaussianProcess:
             np.mean(outputs * residual, axis=0),
         )
 
-    def with_outputs(self, contributions: Contributions, outputs: FloatArray, errors: FloatArray) -> GaussianProcess:
-        """The same process with these outputs in place of its own."""
-        return self.condition(contributions, outputs, errors, self.covariance, len(self.weights))
-
     def predict(self, contributions: Contributions) -> tuple[FloatArray, FloatArray]:
         """Mean (n', K) of observations, and their variance (n',) in units of the amplitudes."""
-        factor = self._factor(contributions)
-        known = solve_triangular(self.precision, factor.T, lower=True)
+        factor, known = self._factor(contributions), self._known(contributions)
         beyond = self.covariance.variances(contributions) - np.sum(factor**2, axis=1)
         return factor @ self.weights, np.maximum(beyond, 0.0) + np.sum(known**2, axis=0)
 
     def left_out(
-        self, contributions: Contributions, outputs: FloatArray, errors: FloatArray, groups: IntArray
+        self,
+        asked: Contributions,
+        asked_groups: IntArray,
+        contributions: Contributions,
+        outputs: FloatArray,
+        errors: FloatArray,
+        groups: IntArray,
     ) -> tuple[FloatArray, FloatArray]:
-        """Mean (n, K) and variance (n,) of training observations as those of the other groups predict them.
+        """Mean (n', K) and variance (n',) of observations as the training data without those of their group predict.
 
-        With the covariance A of a group's observations by all data, and their noise N, it is A (N − A)⁻¹ N without
-        them (Rasmussen and Williams, equation 5.12, for a block).
+        Without a group with the covariance A by all data, the noise N and the covariance B with what is asked, the mean
+        moves by −B (N − A)⁻¹ (y − mean) and the covariance by B (N − A)⁻¹ Bᵀ: equation 5.12 of Rasmussen and Williams
+        for a block.
+
+        :param asked_groups: (n',) the group of each; ``groups`` (n,) those of the training data.
+        :param contributions, outputs, errors: the training data.
         """
-        factor = self._factor(contributions)
-        known = solve_triangular(self.precision, factor.T, lower=True)
-        variance = np.maximum(self.covariance.variances(contributions) - np.sum(factor**2, axis=1), 0.0)
-        mean = factor @ self.weights
+        known, of_training = (self._known(one) for one in (asked, contributions))
+        mean, variance = self.predict(asked)
+        residuals = outputs - self.predict(contributions)[0]
         noise = self.covariance.noise + errors**2
-        for group in np.unique(groups):
-            rows = np.flatnonzero(groups == group)
-            block = known[:, rows].T @ known[:, rows]
-            step = np.linalg.solve(np.diag(noise[rows]) - block, np.column_stack([mean[rows] - outputs[rows], block]))
-            mean[rows] += block @ step[:, : outputs.shape[1]]
-            variance[rows] += np.diag(block + block @ step[:, outputs.shape[1] :])
+        for group in np.unique(asked_groups):
+            rows, members = np.flatnonzero(asked_groups == group), np.flatnonzero(groups == group)
+            block = of_training[:, members]
+            cross = known[:, rows].T @ block
+            step = np.linalg.solve(np.diag(noise[members]) - block.T @ block, np.hstack([residuals[members], cross.T]))
+            mean[rows] -= cross @ step[:, : outputs.shape[1]]
+            variance[rows] += np.sum(cross * step[:, outputs.shape[1] :].T, axis=1)
         return mean, variance
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -161,6 +139,11 @@ class GaussianProcess:
         cross = self.covariance.between(self.inducing, contributions)
         factor: FloatArray = solve_triangular(self.triangle, cross, lower=True).T
         return factor
+
+    def _known(self, contributions: Contributions) -> FloatArray:
+        """Columns P⁻¹ Φᵀ (r, n'), whose products are covariances of what is known."""
+        known: FloatArray = solve_triangular(self.precision, self._factor(contributions).T, lower=True)
+        return known
 
 
 def _pivoted_cholesky(contributions: Contributions, covariance: Covariance, rank: int) -> tuple[IntArray, FloatArray]:

@@ -1,98 +1,163 @@
 """Gaussian processes of what an impurity does to its own site, and to the sites around it.
 
-The potential of a site is a sum of contributions, each of an impurity: of the one on the site itself, by its element,
-and of each other one, by its element and its distance. The neighbours' part is learnt first, on the sites of the host,
-and taken off where there is an impurity. What splits the spins changes its sign with the moment of its impurity.
+The potential of a site is a sum of contributions, each of an impurity: of the one on the site itself, by its element
+and the environment of the site (SOAP), and of each other one, by its element and its distance. The neighbours' part is
+learnt first, on the sites of the host, and taken off where there is an impurity. What splits the spins changes its sign
+with the moment of its impurity. Each l of a full potential has processes of its own, covariant by the tensors of the
+site's geometry.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import isqrt
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from aiida_mlkkr.ml.covariance import Contributions
-from aiida_mlkkr.ml.elements import AROUND, FEATURES, ON_SITE, element_features
+from aiida_mlkkr.ml.contributions import Contributions
+from aiida_mlkkr.ml.covariance import covariance_of
+from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.gaussian_process import GaussianProcess
 from aiida_mlkkr.ml.models.base import Arrays, Estimate, Options, PotentialModel, Targets
 from aiida_mlkkr.ml.monitor import Monitor
+from aiida_mlkkr.ml.site_contributions import (
+    PRIOR_LENGTHS,
+    Part,
+    SiteContributions,
+    contributions_of,
+    representatives,
+)
 from aiida_mlkkr.ml.sites import Sites
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Part = Literal['around', 'own']
 Quantity = Literal['average', 'splitting']
 
 _PARTS: Final[tuple[Part, ...]] = ('around', 'own')
 _QUANTITIES: Final[tuple[Quantity, ...]] = ('average', 'splitting')
-_LENGTHS: Final = {'own': [2.5] * len(ON_SITE), 'around': [2.5] * len(AROUND) + [0.75]}
-
-_MANY_ATOMS: Final = 1_000_000
-"""More than the cells of all hosts hold together: one number for a pair of atoms."""
+_SMALLEST_SCALE: Final = 1e-12
 
 
 class KernelOptions(Options):
     """How the processes are trained.
 
-    :param rank: how many observations at most stand for all in each process.
+    :param rank: how many observations at most stand for all in each process; with fewer it is exact.
+    :param observations_for_lengths: how many of them at most decide on lengths and shares.
     """
 
     rank: int = Field(default=1500, ge=10, le=10_000)
+    observations_for_lengths: int = Field(default=300, ge=10, le=3000)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Which contributions a process is of."""
+
+    part: Part
+    quantity: Quantity
+    l: int
+
+    @property
+    def name(self) -> str:
+        return f'{self.quantity}_{self.part}_{self.l}'
+
+    @property
+    def signed(self) -> bool:
+        return self.quantity == 'splitting'
+
+    @property
+    def has_moment(self) -> bool:
+        """Whether the last output is the moment of the impurity."""
+        return self.signed and self.part == 'own' and self.l == 0
+
+    def contributions(self, sites: Sites, as_host: bool = False) -> SiteContributions:
+        return contributions_of(self.part, sites, self.l, self.signed, as_host)
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """What a process is trained on: observations of sites first, then those of the host, which are zeros.
+
+    :param site: rows of the table that the former are of.
+    :param contributions, outputs, errors: of all observations, see :class:`GaussianProcess`.
+    """
+
+    site: IntArray
+    contributions: Contributions
+    outputs: FloatArray
+    errors: FloatArray
 
 
 class Kernel(PotentialModel):
-    """Four Gaussian processes: of spin average and splitting, each of the impurity on the site and of those around.
+    """Gaussian processes of spin average and splitting, each of the impurity on the site and of those around.
 
-    :param processes: by name; the last output of ``splitting_own`` is the moment of the impurity in µB.
+    :param processes: by name; the last output of ``splitting_own_0`` is the moment of the impurity in µB.
+    :param lmax: of the channels.
     :param functions: number of radial functions.
     """
 
     name: ClassVar[str] = 'kernel'
     options_type: ClassVar[type[Options]] = KernelOptions
 
-    def __init__(self, processes: dict[str, GaussianProcess], functions: int) -> None:
+    def __init__(self, processes: dict[str, GaussianProcess], lmax: int, functions: int) -> None:
         self._processes = processes
+        self._lmax = lmax
         self._functions = functions
 
     @classmethod
     def fit(cls, sites: Sites, targets: Targets, options: KernelOptions, seed: int, monitor: Monitor) -> Self:
         """Train, see :class:`PotentialModel`."""
-        model = cls({}, targets.average.shape[2])
-        for step, (part, quantity) in enumerate((part, quantity) for part in _PARTS for quantity in _QUANTITIES):
-            contributions, outputs, errors, _ = model._observations(part, quantity, sites, targets)
-            if contributions.number:
-                potential = outputs[:, : model._functions]
-                process = GaussianProcess.fit(contributions, potential, errors, _LENGTHS[part], options.rank, seed)
-                if outputs.shape[1] > model._functions:
-                    process = process.with_outputs(contributions, outputs, errors)
-                model._processes[f'{quantity}_{part}'] = process
-            monitor.progress('kernel', step + 1, len(_PARTS) * len(_QUANTITIES), {})
+        model = cls({}, isqrt(targets.average.shape[1]) - 1, targets.average.shape[2])
+        kinds = list(model._kinds())
+        for step, kind in enumerate(kinds):
+            training = model._training(kind, sites, targets)
+            if training.outputs.any():
+                covariance = covariance_of(
+                    training.contributions,
+                    training.outputs[:, : model._functions],
+                    training.errors,
+                    PRIOR_LENGTHS[kind.part],
+                    options.observations_for_lengths,
+                    seed,
+                )
+                model._processes[kind.name] = GaussianProcess.condition(
+                    training.contributions, training.outputs, training.errors, covariance, options.rank
+                )
+            monitor.progress('kernel', step + 1, len(kinds), {})
+        if not model._processes:
+            raise ModelError('there is nothing to learn from')
         return model
 
     def predict(self, sites: Sites) -> Estimate:
         """What is expected of sites, see :class:`PotentialModel`."""
-        found = Estimate.nothing(len(sites), 1, self._functions)
-        for name, process in self._processes.items():
-            quantity, part = name.split('_')
-            mean, variance = process.predict(_CONTRIBUTIONS[part](sites, quantity == 'splitting'))
-            self._add(found, quantity, process, np.arange(len(sites)), mean, variance)
+        found = self._nothing(sites)
+        for kind, process in self._trained():
+            asked = kind.contributions(sites)
+            self._add(found, kind, process, asked, *process.predict(asked.contributions))
         return found
 
     def left_out(self, sites: Sites, targets: Targets, options: Any, seed: int) -> Estimate:
         """What each group of the training data is predicted to be by the others, with the lengths of all data."""
-        found = Estimate.nothing(len(sites), 1, self._functions)
-        for name, process in self._processes.items():
-            quantity, part = name.split('_')
-            contributions, outputs, errors, rows = self._observations(part, quantity, sites, targets)
-            groups = np.concatenate([targets.group[rows], np.full(len(outputs) - len(rows), -1)])
-            mean, variance = process.left_out(contributions, outputs, errors, groups)
-            self._add(found, quantity, process, rows, mean[: len(rows)], variance[: len(rows)])
-            if part == 'around':
-                changed = np.flatnonzero(sites.changed)
-                mean, variance = process.predict(around_contributions(sites.subset(changed), quantity == 'splitting'))
-                self._add(found, quantity, process, changed, mean, variance)
+        found = self._nothing(sites)
+        for kind, process in self._trained():
+            training = self._training(kind, sites, targets)
+            groups = np.full(len(training.outputs), -1)
+            groups[: len(training.site)] = targets.group[training.site]
+            asked = kind.contributions(sites)
+            mean, variance = process.left_out(
+                asked.contributions,
+                targets.group[asked.site],
+                training.contributions,
+                training.outputs,
+                training.errors,
+                groups,
+            )
+            self._add(found, kind, process, asked, mean, variance)
         return found
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
@@ -100,98 +165,65 @@ class Kernel(PotentialModel):
         arrays: Arrays = {}
         for name, process in self._processes.items():
             arrays |= process.to_arrays(name)
-        return arrays, {'processes': list(self._processes), 'functions': self._functions}
+        return arrays, {'processes': list(self._processes), 'lmax': self._lmax, 'functions': self._functions}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, details: dict[str, Any]) -> Self:
         """Take back what :meth:`to_arrays` gave."""
-        names = details['processes']
-        return cls({name: GaussianProcess.from_arrays(arrays, name) for name in names}, int(details['functions']))
+        model = cls({}, int(details['lmax']), int(details['functions']))
+        known = {kind.name: kind for kind in model._kinds()}
+        for name in details['processes']:
+            process = GaussianProcess.from_arrays(arrays, name)
+            if process.weights.shape[1] != model._functions + known[name].has_moment:
+                raise ModelError(f'the process {name} has {process.weights.shape[1]} outputs')
+            model._processes[name] = process
+        return model
 
-    def _observations(
-        self, part: str, quantity: str, sites: Sites, targets: Targets
-    ) -> tuple[Contributions, FloatArray, FloatArray, IntArray]:
-        """What a process is trained on: contributions, outputs and errors of rows of the table, and the host's zeros.
+    def _kinds(self) -> Iterator[_Kind]:
+        """All kinds of processes, in the order in which they are trained."""
+        return (_Kind(*one) for one in product(_PARTS, _QUANTITIES, range(self._lmax + 1)))
 
-        :return: the rows too.
-        """
-        signed = quantity == 'splitting'
+    def _trained(self) -> Iterator[tuple[_Kind, GaussianProcess]]:
+        return ((kind, self._processes[kind.name]) for kind in self._kinds() if kind.name in self._processes)
+
+    def _nothing(self, sites: Sites) -> Estimate:
+        return Estimate.nothing(len(sites), (self._lmax + 1) ** 2, self._functions)
+
+    def _training(self, kind: _Kind, sites: Sites, targets: Targets) -> _Training:
+        """What a process is trained on, once those of the sites around are."""
         neighbours = np.bincount(sites.owner[sites.neighbour_changed], minlength=len(sites))
-        rows = np.flatnonzero(sites.changed if part == 'own' else ~sites.changed & (neighbours > 0))
+        rows = np.flatnonzero(sites.changed if kind.part == 'own' else ~sites.changed & (neighbours > 0))
         chosen = sites.subset(rows)
-        outputs = getattr(targets, quantity)[rows, 0]
-        if part == 'own' and f'{quantity}_around' in self._processes:
-            around = self._processes[f'{quantity}_around'].predict(around_contributions(chosen, signed))[0]
-            outputs = outputs - around
-        scale = max(float(np.sqrt(np.mean(np.sum(outputs**2, axis=1)))), 1e-12) if len(rows) else 1.0
-        if part == 'own' and signed:
-            outputs = np.column_stack([outputs, targets.moment[rows]])
-        nothing = _host_contributions(part, chosen)
-        return (
-            _CONTRIBUTIONS[part](chosen, signed).joined(nothing),
-            np.concatenate([outputs, np.zeros((nothing.number, outputs.shape[1]))]),
-            np.concatenate([targets.error[rows] / scale, np.zeros(nothing.number)]),
-            rows,
+        channels: FloatArray = getattr(targets, kind.quantity)[rows].copy()
+        around = replace(kind, part='around')
+        if kind.part == 'own' and around.name in self._processes:
+            contributed = around.contributions(chosen)
+            contributed.add_to(channels, -self._processes[around.name].predict(contributed.contributions)[0])
+        seen = kind.contributions(chosen)
+        outputs = seen.seen(channels)
+        scale = max(float(np.sqrt(np.sum(outputs**2) / max(len(outputs), 1))), _SMALLEST_SCALE)
+        if kind.has_moment:
+            outputs = np.column_stack([outputs, seen.direction[:, 0] * targets.moment[rows][seen.site]])
+        host = kind.contributions(chosen.subset(representatives(kind.part, chosen)), as_host=True)
+        nothing = len(host.site)
+        return _Training(
+            rows[seen.site],
+            seen.contributions.joined(host.contributions),
+            np.concatenate([outputs, np.zeros((nothing, outputs.shape[1]))]),
+            np.concatenate([targets.error[rows][seen.site] / scale, np.zeros(nothing)]),
         )
 
     def _add(
         self,
         found: Estimate,
-        quantity: str,
+        kind: _Kind,
         process: GaussianProcess,
-        rows: IntArray,
+        asked: SiteContributions,
         mean: FloatArray,
         variance: FloatArray,
     ) -> None:
-        """Add the part of one process to an estimate."""
-        getattr(found, quantity)[rows, 0] += mean[:, : self._functions]
-        found.variance[rows] += variance * process.amplitudes[: self._functions].sum()
-        if mean.shape[1] > self._functions:
-            found.moment[rows] = mean[:, -1]
-
-
-def own_contributions(sites: Sites, signed: bool) -> Contributions:
-    """What the impurities on the sites themselves contribute; ``signed`` for what changes sign with a moment."""
-    rows = np.flatnonzero(sites.changed)
-    weight = sites.sign[rows] if signed else np.ones(len(rows))
-    return Contributions(_features(sites.z[rows])[:, ON_SITE], sites.atom[rows], rows, weight, len(sites))
-
-
-def around_contributions(sites: Sites, signed: bool) -> Contributions:
-    """What the other impurities of the cluster contribute."""
-    near = np.flatnonzero(sites.neighbour_changed)
-    owner = sites.owner[near]
-    weight = sites.neighbour_sign[near] if signed else np.ones(len(near))
-    apart = sites.distance[near] / sites.radius[owner]
-    features = np.column_stack([_features(sites.neighbour_z[near])[:, AROUND], apart])
-    pair = sites.atom[owner] * _MANY_ATOMS + sites.neighbour_atom[near]
-    return Contributions(features, pair, owner, weight, len(sites))
-
-
-_CONTRIBUTIONS: Final = {'own': own_contributions, 'around': around_contributions}
-
-
-def _host_contributions(part: str, sites: Sites) -> Contributions:
-    """What is known without a calculation: an atom of the host in its place changes nothing, there and around.
-
-    :param sites: whose atoms, and places of impurities around them, that is said of.
-    """
-    if part == 'own':
-        places = np.unique(np.column_stack([sites.z_host, sites.atom]), axis=0)
-        features = _features(places[:, 0])[:, ON_SITE]
-        pair = places[:, 1]
-    else:
-        near = np.flatnonzero(sites.neighbour_changed)
-        apart = np.round(sites.distance[near] / sites.radius[sites.owner[near]], 4)
-        atoms = sites.atom[sites.owner[near]] * _MANY_ATOMS + sites.neighbour_atom[near]
-        unique = np.unique(np.column_stack([sites.neighbour_z_host[near], atoms, apart]), axis=0)
-        features = np.column_stack([_features(unique[:, 0].astype(np.int64))[:, AROUND], unique[:, 2]])
-        pair = unique[:, 1].astype(np.int64)
-    number = len(pair)
-    return Contributions(features, pair, np.arange(number), np.ones(number), number)
-
-
-def _features(z: IntArray) -> FloatArray:
-    """Features of elements, one row for each."""
-    unique, inverse = np.unique(z, return_inverse=True)
-    return np.array([element_features(int(charge)) for charge in unique]).reshape(-1, len(FEATURES))[inverse]
+        """Add what one process predicts to an estimate."""
+        asked.add_to(getattr(found, kind.quantity), mean[:, : self._functions])
+        np.add.at(found.variance, asked.site, variance * process.amplitudes[: self._functions].sum())
+        if kind.has_moment:
+            found.moment[asked.site] = asked.direction[:, 0] * mean[:, -1]

@@ -1,0 +1,138 @@
+"""What impurities contribute to the potentials of sites, as observations of a Gaussian process.
+
+The components of the channels l of a site are seen along a few directions in their 2l + 1 dimensions: those in which
+the tensors of its geometry do not vanish. For l = 0 there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.ml.contributions import Contributions
+from aiida_mlkkr.ml.elements import AROUND, FEATURES, ON_SITE, element_features
+from aiida_mlkkr.ml.harmonics import components
+from aiida_mlkkr.ml.sites import Sites
+from aiida_mlkkr.ml.soap import environments
+from aiida_mlkkr.ml.tensors import crystal_tensors, impurity_tensors
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Part = Literal['own', 'around']
+
+PRIOR_LENGTHS: Final = {'own': [2.5] * len(ON_SITE) + [1.0], 'around': [2.5] * len(AROUND) + [1.0, 0.75]}
+"""Of the features: those of the element, the radius of the sphere in Bohr, the distance in units of the radius."""
+
+_VANISHES: Final = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class SiteContributions:
+    """n observations of sites in a table.
+
+    :param contributions: to the observations.
+    :param site: (n,) row of the table that an observation is of; ``direction`` (n, 2l + 1) among the channels of l.
+    :param l: angular momentum.
+    """
+
+    contributions: Contributions
+    site: IntArray
+    direction: FloatArray
+    l: int
+
+    def seen(self, channels: FloatArray) -> FloatArray:
+        """Observations (n, K) of coefficients (sites, C, K)."""
+        observed: FloatArray = np.einsum('im,imk->ik', self.direction, channels[self.site, components(self.l)])
+        return observed
+
+    def add_to(self, channels: FloatArray, observed: FloatArray) -> None:
+        """Add what is observed, (n, K), to coefficients (sites, C, K)."""
+        np.add.at(channels[:, components(self.l)], self.site, self.direction[:, :, None] * observed[:, None, :])
+
+
+def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bool = False) -> SiteContributions:
+    """What impurities contribute to the channels of one l.
+
+    :param part: what those on the sites contribute, or those around them.
+    :param signed: of what changes sign with the moment of its impurity.
+    :param as_host: as if the atoms of the host stood in place of the impurities: that contributes nothing.
+    """
+    if part == 'own':
+        rows = np.flatnonzero(sites.changed)
+        owner, z, sign = rows, (sites.z_host if as_host else sites.z)[rows], sites.sign[rows]
+        features = np.column_stack([_features(z)[:, ON_SITE], sites.radius[owner]])
+        tensors = np.ones((len(rows), 1, 1)) if l == 0 else crystal_tensors(sites, l)[rows]
+    else:
+        near = np.flatnonzero(sites.neighbour_changed)
+        owner, sign = sites.owner[near], sites.neighbour_sign[near]
+        z = (sites.neighbour_z_host if as_host else sites.neighbour_z)[near]
+        radius = sites.radius[owner]
+        features = np.column_stack([_features(z)[:, AROUND], radius, sites.distance[near] / radius])
+        tensors = np.ones((len(near), 1, 1)) if l == 0 else impurity_tensors(sites, near, l)
+    if signed and not as_host:
+        tensors = tensors * sign[:, None, None]
+    in_place = part == 'own' and not as_host
+    vectors, environment = environments(sites, sites.neighbour_z if in_place else sites.neighbour_z_host)
+    return _along_directions(tensors, owner, features, vectors, environment[owner], l)
+
+
+def representatives(part: Part, sites: Sites) -> IntArray:
+    """Rows of sites that differ, if atoms of the host stand in place of all impurities."""
+    if part == 'own':
+        rows = np.flatnonzero(sites.changed)
+        return rows[np.unique(sites.atom[rows], return_index=True)[1]]
+    known: dict[tuple[int, ...], int] = {}
+    near = np.flatnonzero(sites.neighbour_changed)
+    distance = np.round(1e3 * sites.distance[near]).astype(np.int64)
+    for site, its in zip(*_runs(sites.owner[near]), strict=True):
+        places = sorted(zip(sites.neighbour_atom[near][its].tolist(), distance[its].tolist(), strict=True))
+        known.setdefault((int(sites.atom[site]), *(x for place in places for x in place)), int(site))
+    return np.array(list(known.values()), dtype=np.int64)
+
+
+def _along_directions(
+    tensors: FloatArray, owner: IntArray, features: FloatArray, vectors: FloatArray, environment: IntArray, l: int
+) -> SiteContributions:
+    """Contributions (c, t, 2l + 1) of impurities to sites, along the directions in which those of a site do not vanish.
+
+    :param owner: (c,) the sites, ascending; ``features`` (c, d) of the impurities.
+    """
+    scale = np.sqrt(2 * l + 1)
+    sites, directions, weights = [], [], []
+    for site, its in zip(*_runs(owner), strict=True):
+        block = tensors[its].reshape(-1, 2 * l + 1) * (scale if l else 1.0)
+        _, sizes, across = np.linalg.svd(block, full_matrices=False)
+        for direction in across[sizes > _VANISHES * max(1.0, sizes.max())]:
+            sites.append(site)
+            directions.append(direction)
+            weights.append((its, (block @ direction).reshape(len(its), -1)))
+    number, kinds = len(sites), tensors.shape[1]
+    counts = [len(its) for its, _ in weights]
+    single = np.concatenate([its for its, _ in weights] or [np.empty(0, dtype=np.int64)])
+    contributions = Contributions(
+        np.repeat(features[single], kinds, axis=0),
+        np.repeat(environment[single], kinds),
+        vectors,
+        np.tile(np.arange(kinds), len(single)),
+        np.repeat(np.repeat(np.arange(number), counts), kinds),
+        np.concatenate([weight.ravel() for _, weight in weights] or [np.empty(0)]),
+        number,
+    )
+    return SiteContributions(
+        contributions, np.array(sites, dtype=np.int64), np.array(directions).reshape(number, 2 * l + 1), l
+    )
+
+
+def _runs(owner: IntArray) -> tuple[IntArray, list[IntArray]]:
+    """The different numbers in ascending ones, and where each stands."""
+    numbers, starts = np.unique(owner, return_index=True)
+    return numbers, np.split(np.arange(len(owner)), starts[1:]) if len(numbers) else []
+
+
+def _features(z: IntArray) -> FloatArray:
+    """Features of elements, one row for each."""
+    unique, inverse = np.unique(z, return_inverse=True)
+    return np.array([element_features(int(charge)) for charge in unique]).reshape(-1, len(FEATURES))[inverse]
