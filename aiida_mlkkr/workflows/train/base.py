@@ -1,0 +1,73 @@
+"""A training that is gone on with from its checkpoint until it is done."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
+
+from aiida_mlkkr.calculations.train import TrainCalculation
+from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
+from aiida_mlkkr.workflows.protocols import protocol_inputs
+
+PROTOCOL: Final = 'train'
+
+_CODES: Final = TrainCalculation.exit_codes
+
+
+class TrainBaseWorkChain(BaseRestartWorkChain):
+    """Run a ``TrainCalculation``, and again from its checkpoint when its time was over or it was interrupted.
+
+    One that crashed is done once more; one that was refused, or that needs more memory, is not.
+    """
+
+    _process_class = TrainCalculation
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define the process specification."""
+        super().define(spec)
+        spec.expose_inputs(TrainCalculation, namespace='train')
+        spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['base']['max_iterations'])
+        spec.outline(
+            cls.setup,
+            while_(cls.should_run_process)(cls.run_process, cls.inspect_process),  # type: ignore[arg-type]
+            cls.results,
+        )
+        spec.expose_outputs(TrainCalculation)
+        spec.exit_code(
+            401,
+            'ERROR_MAXIMUM_ITERATIONS_EXCEEDED',
+            message='the training was not done in max_iterations calculations: raise it, or max_wallclock_seconds; the '
+            'last calculation has a checkpoint to go on from (train.parent_folder)',
+        )
+        spec.exit_code(410, 'ERROR_TRAINING_FAILED', message='{process} failed: {reason}')
+        spec.exit_code(
+            411,
+            'ERROR_OUT_OF_MEMORY',
+            message='{process} needs more memory: raise metadata.options.max_memory_kb, or choose a smaller model',
+        )
+
+    def setup(self) -> None:
+        """The first calculation's inputs are those given."""
+        super().setup()
+        self.ctx.inputs = AttributeDict(self.exposed_inputs(TrainCalculation, 'train'))
+
+    @process_handler(exit_codes=[_CODES.ERROR_OUT_OF_WALLTIME, _CODES.ERROR_INTERRUPTED])
+    def handle_cut_off(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Go on from its checkpoint."""
+        self.ctx.inputs.parent_folder = node.outputs.remote_folder
+        self.report(f'{node.process_label}<{node.pk}>: {node.exit_message}; going on from its checkpoint')
+        return ProcessHandlerReport(do_break=True)
+
+    @process_handler(exit_codes=[_CODES.ERROR_INPUT_REFUSED, _CODES.ERROR_ABORTED, ExitCode(OUT_OF_MEMORY)])
+    def handle_hopeless(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Nothing that would change by itself."""
+        process = f'{node.process_label}<{node.pk}>'
+        if node.exit_status == OUT_OF_MEMORY:
+            code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(process=process)
+        else:
+            code = self.exit_codes.ERROR_TRAINING_FAILED.format(process=process, reason=node.exit_message)
+        return ProcessHandlerReport(do_break=True, exit_code=code)

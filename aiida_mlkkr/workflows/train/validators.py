@@ -1,0 +1,44 @@
+"""What is refused before anything is submitted: each function returns a message, or None if there is nothing to say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiida import orm
+from pydantic import BaseModel, ValidationError
+
+from aiida_mlkkr.ml.emulator import EmulatorSettings
+from aiida_mlkkr.ml.spec import first_complaint
+from aiida_mlkkr.ml.validation import CrossValidation
+
+
+def validate_candidates(value: orm.Dict, _: object) -> str | None:
+    """Message on candidates without a proper label or proper settings."""
+    candidates = value.get_dict()
+    if not candidates:
+        return 'there are no candidates'
+    for label, settings in candidates.items():
+        if not re.fullmatch(r'[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*', label):
+            return f'{label!r} is no label: letters, digits and single underscores'
+        if message := _complaint(EmulatorSettings, settings):
+            return f'candidate {label}: {message}'
+    return None
+
+
+def validate_cross_validation(value: orm.Dict, _: object) -> str | None:
+    """Message on a cross-validation that is not valid."""
+    return _complaint(CrossValidation, value.get_dict())
+
+
+def validate_positive(value: orm.Int, _: object) -> str | None:
+    """Message on a number that is not positive."""
+    return None if value.value > 0 else f'{value.value} is not positive'
+
+
+def _complaint(model: type[BaseModel], content: Any) -> str | None:
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        return first_complaint(error)
+    return None
