@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.potential import ImpurityPotential
 from aiida_mlkkr.kkr.run import KkrimpRun
 from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord, PotentialKind
+from aiida_mlkkr.ml.errors import DatasetError
 
 NO_MOMENT: Final = 0.1
 """Total moments below this (µB) are none."""
@@ -97,6 +98,29 @@ def case_of_run(
 def cases_of_dataset(dataset: ImpurityDataset) -> list[Case]:
     """The impurities of a dataset, without files."""
     return [Case(dataset.kind, upright(record)) for record in dataset.impurities if not record.error]
+
+
+def comparable(cases: Sequence[Case]) -> list[Case]:
+    """The cases that can be measured together: with an impurity in them, and each calculation once.
+
+    :raises DatasetError: if there are fewer than two, or they are of different kinds.
+    """
+    chosen = list({case.record.source: case for case in cases if len(case.record.impurities)}.values())
+    if len(chosen) < 2:
+        raise DatasetError(f'{len(chosen)} finished impurities: nothing can be left out, and be learnt from the others')
+    for case in chosen:
+        if difference := chosen[0].kind.difference(case.kind):
+            raise DatasetError(f'impurities of different kinds cannot be compared: {difference}')
+    return chosen
+
+
+def first_of_hosts(cases: Sequence[Case], number: int) -> list[Case]:
+    """So many cases of every host, spread evenly over its list."""
+    chosen = []
+    for name in dict.fromkeys(case.record.host.name for case in cases):
+        its = [case for case in cases if case.record.host.name == name]
+        chosen += its[:: -(-len(its) // number)]
+    return chosen
 
 
 def upright(record: ImpurityRecord) -> ImpurityRecord:

@@ -42,7 +42,7 @@ class Plan:
     :param models: emulators, each trained once for everything that is left out.
     :param splits: what is left out.
     :param scf_models: names of the models with which self-consistencies are run; ``scf_splits`` with what left out.
-    :param fixed: starts that are not learnt.
+    :param fixed: starts that are not learnt, whose errors are measured; ``scf_fixed`` those that are iterated.
     :param schedules: mixing schedules of the self-consistencies.
     :param max_expected: error in Ry; a prediction that expects a larger one on a site is not used as a start.
     :param seed: of the learning curves' subsets.
@@ -53,6 +53,7 @@ class Plan:
     scf_models: tuple[str, ...]
     scf_splits: tuple[SplitName, ...]
     fixed: tuple[FixedStart, ...]
+    scf_fixed: tuple[FixedStart, ...]
     schedules: tuple[Schedule, ...]
     max_expected: float
     seed: int = 0
@@ -90,7 +91,7 @@ class EmulatorBenchmark:
 
     def run_errors(self) -> None:
         """Errors of all starts and predictions."""
-        for case, start in self._fixed('errors of starts'):
+        for case, start in self._fixed(self.plan.fixed, 'errors of starts'):
             if case.files and ((case.record.source, '', '', start) not in self.errors):
                 made, _ = _made(partial(fixed_start, start, case), case.files)
                 if made is not None:
@@ -122,7 +123,7 @@ class EmulatorBenchmark:
 
     def run_scf(self) -> None:
         """Self-consistencies: first from the starts to which the others are compared."""
-        for case, start in self._fixed('self-consistencies from starts that are not learnt'):
+        for case, start in self._fixed(self.plan.scf_fixed, 'self-consistencies from starts that are not learnt'):
             if case.files:
                 self._scf(case, case.files, Origin(start), partial(fixed_start, start, case))
         for split in self.plan.scf_splits:
@@ -159,8 +160,8 @@ class EmulatorBenchmark:
             known = replace(origin, error=error, problem=problem)
             self.iterations.add(measure(case, files, known, start, schedule, self._converge))
 
-    def _fixed(self, text: str) -> Iterator[tuple[Case, FixedStart]]:
-        tasks = [(case, start) for start in self.plan.fixed for case in self.cases]
+    def _fixed(self, starts: Sequence[FixedStart], text: str) -> Iterator[tuple[Case, FixedStart]]:
+        tasks = [(case, start) for start in starts for case in self.cases]
         yield from self._progress.track(tasks, description=text)
 
 

@@ -16,11 +16,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_mlkkr.benchmark.cases import Case
+from aiida_mlkkr.benchmark.starts import Start
 from aiida_mlkkr.kkr.cures import Cures
 from aiida_mlkkr.kkr.history import ScfHistory, is_beyond_simple_mixing, read_history
 from aiida_mlkkr.kkr.potential import ImpurityPotential, write_potential
 from aiida_mlkkr.kkr.run import LOG, POTENTIAL, STDOUT
 from aiida_mlkkr.kkr.schedule import NO_FIELD, Schedule
+from aiida_mlkkr.kkr.start_check import is_magnetic
 from aiida_mlkkr.solver.core import CoreStateError
 from aiida_mlkkr.solver.errors import SolverError
 from aiida_mlkkr.solver.main import run
@@ -53,6 +56,22 @@ class Scf:
     def failed(cls, problem: str) -> Scf:
         """One that came to no end, or to no beginning."""
         return cls(0, False, problem, np.empty(0), np.empty(0), float('nan'))
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Runs self-consistencies in this process.
+
+    :param cures: what is done differently where there is no progress.
+    """
+
+    cures: Cures
+
+    def __call__(self, case: Case, start: Start, schedule: Schedule) -> Scf:
+        """From a start potential of an impurity that has files."""
+        assert case.files is not None
+        known = start.state_known or is_magnetic(start.potential)
+        return converge(case.files.folder, start.potential, schedule, schedule.field(known, None), self.cures)
 
 
 def converge(

@@ -6,13 +6,17 @@ import click
 from aiida.cmdline.groups import VerdiCommandGroup
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.cli.benchmark import benchmark
 from aiida_mlkkr.cli.demo import demo
 from aiida_mlkkr.cli.fill import fill
 from aiida_mlkkr.cli.train import train
 
 # AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
 _QUIET = {'verbosity': 'warning'}
-_SETTINGS = {'help_option_names': ['-h', '--help'], 'default_map': {'demo': _QUIET, 'fill': _QUIET, 'train': _QUIET}}
+_SETTINGS = {
+    'help_option_names': ['-h', '--help'],
+    'default_map': {'benchmark': {'emulator': _QUIET}, 'demo': _QUIET, 'fill': _QUIET, 'train': _QUIET},
+}
 
 
 @click.group('aiida-mlkkr', cls=VerdiCommandGroup, context_settings=_SETTINGS)
@@ -21,6 +25,7 @@ def aiida_mlkkr() -> None:
     """Magnetic impurities with KKR, AiiDA and machine learning."""
 
 
+aiida_mlkkr.add_command(benchmark)
 aiida_mlkkr.add_command(demo)
 aiida_mlkkr.add_command(fill)
 aiida_mlkkr.add_command(train)

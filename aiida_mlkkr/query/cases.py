@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 from aiida import orm
+from aiida.engine import run_get_node
 
 from aiida_mlkkr.benchmark.cases import Case, case_of_run
-from aiida_mlkkr.benchmark.scf import HOST_FILES
+from aiida_mlkkr.benchmark.scf import HOST_FILES, Scf
+from aiida_mlkkr.benchmark.starts import Start
 from aiida_mlkkr.calculations.folders import run_of, writeout_of
 from aiida_mlkkr.calculations.records import Writeout
-from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_potential
+from aiida_mlkkr.kkr.run import read_run
+from aiida_mlkkr.kkr.schedule import Schedule
+from aiida_mlkkr.kkr.start_check import is_magnetic
 from aiida_mlkkr.ml.errors import DatasetError
+from aiida_mlkkr.parsers.retrieved import retrieved_texts
 from aiida_mlkkr.query.candidates import KKRIMP
 from aiida_mlkkr.query.impurity import FinishedImpurity, QueryError
+from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
 
 OWN_FILES = ('config.cfg', 'kkrflex_atominfo')
 
@@ -68,6 +76,48 @@ class CaseFolders:
             _copy(writeout, HOST_FILES, folder)
             self._writeouts[writeout.uuid] = writeout_of(writeout)
         return folder.resolve()
+
+
+@dataclass(frozen=True)
+class WithCode:
+    """Runs self-consistencies by ``mlkkr.imp_scf``, with their provenance.
+
+    :param code: of the plugin ``kkr.kkrimp``.
+    """
+
+    code: orm.AbstractCode
+
+    def __call__(self, case: Case, start: Start, schedule: Schedule) -> Scf:
+        """From a start potential of an impurity that a database knows."""
+        impurity = orm.load_node(case.record.source).creator.inputs
+        builder = KkrImpScfWorkChain.get_builder_from_protocol(
+            self.code,
+            impurity.impurity_info,
+            host_greenfunction=impurity.host_Greenfunction_folder,
+            startpot=potential_file(start.potential),
+            magnetic_moments=[0.0] if start.state_known and not is_magnetic(start.potential) else None,
+            overrides={
+                'schedule': {
+                    'name': schedule.name,
+                    'stages': list(schedule.stages),
+                    'initial_field': list(schedule.initial_field),
+                }
+            },
+            starts=['startpot'],
+        )
+        results, node = run_get_node(builder)
+        if not node.is_finished_ok:
+            return Scf.failed(node.exit_message or 'mlkkr.imp_scf failed')
+        history = read_run(retrieved_texts(results['retrieved'])).history
+        total = int(results['results']['iterations'])
+        return Scf(total, True, '', history.spin_moment[-1], history.charge[-1], float(history.total_energy[-1]))
+
+
+def potential_file(potential: ImpurityPotential) -> orm.SinglefileData:
+    """A potential as a node."""
+    stream = StringIO()
+    write_potential(potential, stream)
+    return orm.SinglefileData.from_string(stream.getvalue(), 'potential')
 
 
 def voronoi_start(impurity: FinishedImpurity) -> ImpurityPotential | None:
