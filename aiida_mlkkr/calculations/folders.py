@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from aiida import orm
 
-from aiida_mlkkr.calculations.records import NEEDED, USEFUL, Writeout, read_writeout
+from aiida_mlkkr.calculations.records import NEEDED, SHAPES, USEFUL, Writeout, read_writeout
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.run import POTENTIAL, KkrimpRun, read_run
 from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
@@ -16,15 +16,31 @@ from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
 def writeout_of(folder: orm.FolderData) -> Writeout:
     """The host and the sites of a write-out, whether or not its Green function was retrieved.
 
+    The shape functions of a host in full potential are those of the voronoi calculation that it began with.
+
     :raises KkrFileError: if a file is missing, damaged or does not belong to the others.
     """
     with TemporaryDirectory() as directory:
         for name in {*NEEDED, *USEFUL}.intersection(folder.base.repository.list_object_names()):
             Path(directory, name).write_bytes(folder.base.repository.get_object_content(name, mode='rb'))
+        if (shapes := _shapes_of(folder)) is not None:
+            Path(directory, SHAPES).write_bytes(shapes)
         try:
             return read_writeout(Path(directory))
         except KkrFileError as error:
             raise KkrFileError(str(error).replace(f'{directory}/', '')) from error
+
+
+def _shapes_of(folder: orm.FolderData) -> bytes | None:
+    """The file of shape functions of a write-out's host; None if it is not in the database."""
+    files = folder.base.repository
+    calculation = folder.creator
+    while calculation is not None and SHAPES not in files.list_object_names():
+        parent = calculation.base.links.get_incoming(orm.RemoteData, link_label_filter='parent_folder').first()
+        calculation = None if parent is None else parent.node.creator
+        if calculation is not None and 'retrieved' in calculation.outputs:
+            files = calculation.outputs.retrieved.base.repository
+    return files.get_object_content(SHAPES, mode='rb') if SHAPES in files.list_object_names() else None
 
 
 def run_of(

@@ -18,9 +18,11 @@ from aiida_mlkkr.kkr.cluster import HostLattice, ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
+from aiida_mlkkr.kkr.mesh import CellMesh
 from aiida_mlkkr.kkr.outcome import judge
-from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, read_potential
 from aiida_mlkkr.kkr.run import KkrimpRun
+from aiida_mlkkr.kkr.shapes import read_shapes, values_of, with_shapes
 from aiida_mlkkr.kkr.start_check import shape_fault
 from aiida_mlkkr.ml.dataset import Host, ImpurityRecord, PotentialKind
 from aiida_mlkkr.ml.emulator import PotentialEmulator, Prediction
@@ -32,6 +34,9 @@ NEEDED: Final = ('scoef', 'out_potential', 'inputcard')
 
 USEFUL: Final = ('kkrflex_atominfo', 'kkrflex_green')
 
+SHAPES: Final = 'shapefun'
+"""File of the shape functions of a host in full potential; the write-out has none, its voronoi calculation has it."""
+
 LARGEST_ERROR: Final = 1e-4
 """Error of the potential in Ry up to which a run is converged well enough to learn from."""
 
@@ -39,9 +44,6 @@ DISTANCE_PER_ERROR: Final = 2.0
 """Distance of a potential from the converged one, root mean square on the impurity's site, by KKRimp's error, that of
 one step. For 48 impurities in Cu and Ag after simple mixing to 1e-2 Ry it is 1.6 in the median, below 3.4 for nine of
 ten; for 32 after some iterations of Anderson mixing, at 0.02 to 0.1 Ry, 0.5 and 1.1 (docs: howto, fill)."""
-
-FULL_POTENTIAL: Final = 'it is in full potential, models learn potentials of the atomic-sphere approximation'
-"""Why nothing is learnt from such a run."""
 
 _SAME_ENERGY: Final = 1e-4
 _SAME_LENGTH: Final = 1e-6
@@ -52,7 +54,7 @@ class Writeout:
     """A host's Green function as far as potentials are concerned.
 
     :param cluster: the sites.
-    :param potential: of the host, one site for each atom of its cell.
+    :param potential: of the host, one site for each atom of its cell; on true meshes, if the shape functions are known.
     :param lattice: of the host, lengths in units of the lattice constant.
     :param lmax: (natom,) angular-momentum cutoffs of the sites.
     :param contour_bottom: lowest energy of the contour in Ry.
@@ -68,9 +70,17 @@ class Writeout:
 
     @property
     def host(self) -> Host:
-        """The host as models know it."""
+        """The host as models know it.
+
+        :raises DatasetError: if it is in full potential, and its shape functions are not known.
+        """
         first = [site[0] for site in self.potential.sites]
-        mean = tuple(np.mean([atom.v for atom in site], axis=0) for site in self.potential.sites)
+        if self.potential.is_full_potential and not isinstance(first[0].mesh, CellMesh):
+            raise DatasetError(
+                'the host is in full potential, and the shape functions of its voronoi calculation (the file '
+                f'{SHAPES}) are not in the database'
+            )
+        mean = tuple(np.mean([values_of(atom, atom.mesh) for atom in site], axis=0) for site in self.potential.sites)
         return Host(
             first[0].alat,
             first[0].efermi,
@@ -119,7 +129,7 @@ def kind_of(settings: Mapping[str, Any], lmax: int) -> PotentialKind:
 
 
 def read_writeout(folder: Path) -> Writeout:
-    """Read the retrieved files of a write-out: :data:`NEEDED`, and of :data:`USEFUL` those that are there.
+    """Read the retrieved files of a write-out: :data:`NEEDED`, of :data:`USEFUL` those that are there, :data:`SHAPES`.
 
     :raises KkrFileError: if a file is missing, truncated, foreign or does not belong to the others.
     """
@@ -133,6 +143,9 @@ def read_writeout(folder: Path) -> Writeout:
             f'scoef has sites of atom {cluster.layer.max()} of the cell, out_potential has {potential.natom} atoms'
         )
     inputcard = (folder / 'inputcard').read_text(encoding='ascii', errors='replace')
+    if potential.is_full_potential and (folder / SHAPES).is_file():
+        shapes = read_shapes((folder / SHAPES).read_text(encoding='ascii', errors='replace'))
+        potential = with_shapes(potential, shapes, _shape_numbers(inputcard, potential.natom))
     if (folder / 'kkrflex_atominfo').is_file():
         lmax = read_atominfo(folder / 'kkrflex_atominfo').lmax
     else:
@@ -166,7 +179,7 @@ def record_of_run(
         cluster = writeout.with_impurities(info)
     except ValueError as error:
         raise DatasetError(str(error)) from error
-    sites = host_of_cluster(writeout.potential, cluster.layer)
+    host, sites = writeout.host, host_of_cluster(writeout.potential, cluster.layer)
     fault = shape_fault(potential, cluster.z, potential.nspin) or _host_fault(potential, sites)
     if fault:
         raise DatasetError(fault)
@@ -176,11 +189,14 @@ def record_of_run(
         raise DatasetError(str(error)) from error
     record = ImpurityRecord(
         source=source,
-        host=writeout.host,
+        host=host,
         positions=cluster.positions,
         layer=cluster.layer,
         z=cluster.z,
-        v=tuple(np.array([atom.v for atom in site]) for site in potential.sites),
+        v=tuple(
+            np.array([values_of(atom, its[0].mesh) for atom in site])
+            for site, its in zip(potential.sites, sites.sites, strict=True)
+        ),
         reference=reference,
         moments=run.history.spin_moment[-1],
         charges=run.history.charge[-1],
@@ -248,8 +264,6 @@ def unusable(run: KkrimpRun, largest_error: float = LARGEST_ERROR) -> str:
         return 'there are numbers in its results that are not finite (NaN)'
     if run.potential is None:
         return run.potential_fault
-    if run.potential.is_full_potential:
-        return FULL_POTENTIAL
     if 'LDA+U' in run.config.get('RUNFLAG', ''):
         return 'it was calculated with LDA+U, of which models know nothing'
     error = float(history.error[-1])
@@ -269,13 +283,32 @@ def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
     """In what a potential and the host's, site by site, do not belong together; empty if they do."""
     for number, (site, host_site) in enumerate(zip(potential.sites, host.sites, strict=True), start=1):
         mine, its = site[0], host_site[0]
-        if mine.mesh.n != its.mesh.n or not np.allclose(mine.mesh.r, its.mesh.r, rtol=0.0, atol=_SAME_LENGTH):
+        if _mesh_differs(mine, its):
             return f'the radial meshes of its site {number} and of the host differ: {mine.mesh} and {its.mesh}'
         if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
             return f'its Fermi energy is {mine.efermi:.6f} Ry, that of the host {its.efermi:.6f} Ry'
         if any(np.abs(atom.v - its.v).max() > _SAME_ENERGY for atom in host_site):
             return 'its host is magnetic; models learn impurities in hosts that are not'
     return ''
+
+
+def _mesh_differs(mine: AtomicPotential, its: AtomicPotential) -> bool:
+    """Whether a block and the host's are given at other radii; beyond the muffin-tin radius these are the host's."""
+    if (mine.nonspherical is None) != (its.nonspherical is None) or mine.mesh.n != its.mesh.n:
+        return True
+    inner = its.mesh.muffin_tin
+    return not np.allclose(mine.mesh.r[: inner.n], inner.r, rtol=0.0, atol=_SAME_LENGTH)
+
+
+def _shape_numbers(inputcard: str, natom: int) -> list[int]:
+    """Which shape function, from 1, the cell of each atom has."""
+    _, found, rest = inputcard.partition('<SHAPE>')
+    numbers = [line.split() for line in rest.splitlines()[1 : natom + 1]]
+    if not found:
+        return list(range(1, natom + 1))
+    if len(numbers) != natom or not all(words and words[0].isdigit() for words in numbers):
+        raise KkrFileError(f'the inputcard of the host write-out has no {natom} rows of <SHAPE>')
+    return [int(words[0]) for words in numbers]
 
 
 def _number(inputcard: str, key: str) -> float:

@@ -55,6 +55,11 @@ class RadialMesh:
         return inside
 
     @property
+    def muffin_tin(self) -> RadialMesh:
+        """The part where the formula holds: all of an atomic sphere."""
+        return self
+
+    @property
     def panels(self) -> tuple[int, ...]:
         """Numbers of points of the panels, outwards; between them the step jumps."""
         return (self.n,)
@@ -145,7 +150,7 @@ class CellMesh(RadialMesh):
 
     @property
     def muffin_tin(self) -> RadialMesh:
-        """The part up to the muffin-tin radius."""
+        """The part where the formula holds: up to the muffin-tin radius."""
         return RadialMesh(self.a, self.b, self.n - len(self.outer_r))
 
     @cached_property

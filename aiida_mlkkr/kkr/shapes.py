@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.fortran import parse_floats
-from aiida_mlkkr.kkr.mesh import CellMesh
+from aiida_mlkkr.kkr.mesh import CellMesh, RadialMesh
 from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential
 
 FloatArray = NDArray[np.float64]
@@ -108,6 +109,34 @@ def cell_mesh(block: AtomicPotential, shape: ShapeFunction) -> CellMesh:
         theta=shape.components(rest.lmpot),
         nonspherical=rest.npoints + 1,
     )
+
+
+def values_of(block: AtomicPotential, mesh: RadialMesh) -> FloatArray:
+    """A potential as one array (size,) on its true mesh: the spherical part, after it the components lm = 2 ...
+
+    :raises KkrFileError: if they do not belong together.
+    """
+    rest = block.nonspherical
+    lmpot, points = (1, 0) if rest is None else (rest.lmpot, rest.npoints + 1)
+    if (block.mesh.n, lmpot, points) != (mesh.n, mesh.channels, mesh.outermost):
+        raise KkrFileError(
+            f'{lmpot} components of {points} among {block.mesh.n} points, on a mesh for {mesh.channels} of '
+            f'{mesh.outermost} among {mesh.n}'
+        )
+    if rest is None:
+        return block.v
+    nothing = np.zeros(points)
+    return np.concatenate([block.v, *(rest.components.get(lm, nothing) for lm in range(2, lmpot + 1))])
+
+
+def with_values(block: AtomicPotential, values: FloatArray) -> AtomicPotential:
+    """The block on its true mesh with another potential (size,), see :func:`values_of`."""
+    mesh, rest = block.mesh, block.nonspherical
+    if rest is not None:
+        rows = values[mesh.n :].reshape(mesh.channels - 1, mesh.outermost)
+        given = {lm: row for lm, row in enumerate(rows, start=2) if row.any()}
+        rest = dataclasses.replace(rest, components=MappingProxyType(given))
+    return dataclasses.replace(block, v=values[: mesh.n], nonspherical=rest)
 
 
 def _read_one(lines: Iterator[str]) -> ShapeFunction:

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.calculations.folders import run_of
-from aiida_mlkkr.calculations.records import FULL_POTENTIAL, LARGEST_ERROR, NEEDED, unusable
+from aiida_mlkkr.calculations.records import LARGEST_ERROR, NEEDED, unusable
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.kkr.run import LOG, POTENTIAL, STDOUT
 from aiida_mlkkr.parsers.retrieved import PACKED
@@ -161,8 +161,6 @@ def _other_purpose(evidence: Evidence) -> str:
 
 def _collected(evidence: Evidence) -> FinishedImpurity | str:
     """The nodes of an impurity, or why it cannot be used, as far as that can be told without reading its files."""
-    if evidence.parameters.get('INS'):
-        return FULL_POTENTIAL  # without reading a large file to find the same
     retrieved, potential, writeout = evidence.retrieved, evidence.potential, evidence.writeout
     if retrieved is None or not {LOG, STDOUT, PACKED}.intersection(_files(retrieved)):
         return _no_output(evidence)

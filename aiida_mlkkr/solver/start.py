@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from aiida_mlkkr.kkr.elements import L_LETTERS, symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import AtomicPotential, CoreState, ImpurityPotential
+from aiida_mlkkr.kkr.shapes import values_of, with_values
 
 from .atom import (
     AtomSolution,
@@ -125,20 +126,30 @@ def reference_potential(
     The standard start potential but for the free atoms' configuration, which has no step along a row of transition
     metals (:func:`aiida_mlkkr.solver.atom.smooth_configuration`): a difference to it can be interpolated.
 
+    In full potential the host keeps its components lm > 1, and the atoms are cut off at the boundary of the cell.
+
     :param z: (natom,) nuclear charges of the sites; 0 for a vacancy
-    :param host: the host's potential in the atomic-sphere approximation, one site for each site of the cluster
-    :return: potential (n,) of each site in Ry, without -2Z/r
+    :param host: the host's potential on its true radial meshes, one site for each site of the cluster
+    :return: potential (size,) of each site in Ry, without -2Z/r
     :raises AtomError: a nuclear charge is not one of the elements 1 to 92
     """
     potentials = []
     for charge, blocks in zip(z, host.sites, strict=True):
-        v = _mean(blocks)
+        v: FloatArray = np.mean([values_of(block, block.mesh) for block in blocks], axis=0)
         if charge != blocks[0].z:
-            mesh = blocks[0].mesh
-            v = v + _atomic(charge, mesh, kind, smooth_configuration)
-            v = v - _atomic(blocks[0].z, mesh, kind, smooth_configuration)
+            v = v + _exchange_of_atoms(charge, blocks[0].z, blocks[0].mesh, kind)
         potentials.append(v)
     return tuple(potentials)
+
+
+def _exchange_of_atoms(charge: float, host: float, mesh: RadialMesh, kind: int) -> FloatArray:
+    """Potential (size,) of a free atom in place of another; what is cut off is the whole potential, with -2Z/r."""
+    change = _atomic(charge, mesh, kind, smooth_configuration) - _atomic(host, mesh, kind, smooth_configuration)
+    nuclear = np.zeros(mesh.n)
+    nuclear[1:] = 2.0 * (charge - host) / mesh.r[1:]
+    values = mesh.of_cell(change - nuclear)
+    values[: mesh.n] += nuclear
+    return values
 
 
 def cluster_potential(
@@ -151,9 +162,9 @@ def cluster_potential(
     """A potential file's content from the radial potentials of a cluster's sites, with the core states that they bind.
 
     :param z: (natom,) nuclear charges of the sites; ``lmax`` (natom,) their angular-momentum cutoffs
-    :param host: the host's potential, one site for each site of the cluster: meshes, and core states of host atoms
+    :param host: the host's potential on its true meshes, one site for each site of the cluster
     :param contour_bottom: lowest energy of the contour in Ry
-    :param v: potential (nspin, n) of each site in Ry, spin down first, without -2Z/r
+    :param v: potential (nspin, size) of each site in Ry, spin down first, without -2Z/r
     :raises InconsistentInputError: an element has a shell that is neither core nor valence
     """
     sites = []
@@ -161,11 +172,12 @@ def cluster_potential(
         block = blocks[0]
         core = block.core
         if charge != block.z:
-            mean = spins.mean(axis=0)
-            core = start_core_states(mean, block.mesh, int(charge), int(cutoff), contour_bottom) if charge else ()
+            mesh = block.mesh.muffin_tin
+            mean = spins.mean(axis=0)[: mesh.n]
+            core = start_core_states(mean, mesh, int(charge), int(cutoff), contour_bottom) if charge else ()
         sites.append(
             tuple(
-                dataclasses.replace(block, title=_title(charge, words), z=float(charge), core=core, v=values)
+                with_values(dataclasses.replace(block, title=_title(charge, words), z=float(charge), core=core), values)
                 for words, values in zip(_SPIN_WORDS[len(spins)], spins, strict=True)
             )
         )
