@@ -9,13 +9,21 @@ from aiida_mlkkr import __version__
 from aiida_mlkkr.cli.benchmark import benchmark
 from aiida_mlkkr.cli.demo import demo
 from aiida_mlkkr.cli.fill import fill
+from aiida_mlkkr.cli.model import model
+from aiida_mlkkr.cli.predict import predict
+from aiida_mlkkr.cli.show import show
 from aiida_mlkkr.cli.train import train
 
 # AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
 _QUIET = {'verbosity': 'warning'}
 _SETTINGS = {
     'help_option_names': ['-h', '--help'],
-    'default_map': {'benchmark': {'emulator': _QUIET}, 'demo': _QUIET, 'fill': _QUIET, 'train': _QUIET},
+    'default_map': {
+        **dict.fromkeys(('demo', 'fill', 'predict', 'train'), _QUIET),
+        'benchmark': {'emulator': _QUIET},
+        'model': {'export': _QUIET, 'import': _QUIET},
+        'show': {'model': _QUIET},
+    },
 }
 
 
@@ -28,4 +36,7 @@ def aiida_mlkkr() -> None:
 aiida_mlkkr.add_command(benchmark)
 aiida_mlkkr.add_command(demo)
 aiida_mlkkr.add_command(fill)
+aiida_mlkkr.add_command(model)
+aiida_mlkkr.add_command(predict)
+aiida_mlkkr.add_command(show)
 aiida_mlkkr.add_command(train)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.show import show_report
+
 if TYPE_CHECKING:
     from aiida.orm import Group, Node
     from rich.console import Console
@@ -40,10 +42,17 @@ _NODES_PER_ROW = 4
     help='Impurities to leave out: element symbols, pks or UUIDs, separated by commas; can be given several times.',
 )
 @click.option(
+    '-m',
+    '--model',
+    'method',
+    metavar='NAME',
+    help='Method, such as kernel or jacobi_legendre; any other name lists them.  [default: kernel]',
+)
+@click.option(
     '--settings',
     'settings_file',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='YAML file with settings of the training, such as radial_functions.',
+    help="YAML file with settings of the training: model, radial_functions, seed, and the model's own options.",
 )
 @click.option(
     '--shard-size',
@@ -71,6 +80,7 @@ _NODES_PER_ROW = 4
 def train(
     groups: tuple[Group, ...],
     exclude: tuple[str, ...],
+    method: str | None,
     settings_file: Path | None,
     shard_size: int,
     largest_error: float,
@@ -89,7 +99,7 @@ def train(
 
     if output is not None and not output.parent.is_dir():
         raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
-    settings = _settings(settings_file)
+    settings = _settings(settings_file, method)
     items = [item.strip() for part in exclude for item in part.split(',') if item.strip()]
     nodes = [node for group in groups for node in group.nodes]
     if not nodes:
@@ -105,22 +115,23 @@ def train(
     _show_model(console, model, output)
 
 
-def _settings(path: Path | None) -> dict[str, Any]:
+def _settings(path: Path | None, method: str | None) -> dict[str, Any]:
     import yaml
     from pydantic import ValidationError
 
     from aiida_mlkkr.ml.emulator import EmulatorSettings
     from aiida_mlkkr.ml.spec import first_complaint
 
-    if path is None:
-        return {}
+    hint = '--model' if path is None else '--settings'
     try:
-        settings = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        settings = {} if path is None else yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+        if method is not None and isinstance(settings, dict):
+            settings = {**settings, 'model': method}
         EmulatorSettings.model_validate(settings)
     except ValidationError as error:
-        raise click.BadParameter(first_complaint(error), param_hint='--settings') from error
+        raise click.BadParameter(first_complaint(error), param_hint=hint) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f'{path} is not a YAML file: {error}', param_hint='--settings') from error
+        raise click.BadParameter(f'{path} is not a YAML file: {error}', param_hint=hint) from error
     return dict(settings)
 
 
@@ -197,12 +208,13 @@ def _show_model(console: Console, model: SurrogateData, output: Path | None) -> 
         highlight=False,
     )
     report = model.creator.outputs.report.get_dict()
+    show_report(console, report)
     quality = [f'the potential to {1e3 * report["average_own"]["left_out_median_Ry"]:.2g} mRy']
     if 'splitting_own' in report:
         quality.append(f'the moment to {report["splitting_own"]["left_out_moment_rms_muB"]:.2g} µB')
     console.print(
         f'Of an impurity that it has not seen it predicts {" and ".join(quality)} (the training set, left out one by '
-        'one).',
+        f'one). `aiida-mlkkr show model {model.pk}` shows it again.',
         markup=False,
         highlight=False,
     )

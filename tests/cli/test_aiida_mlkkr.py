@@ -25,7 +25,7 @@ def test_a_mistyped_command_is_guessed():
     assert 'demo' in result.output
 
 
-@pytest.mark.parametrize('command', ['demo', 'train'])
+@pytest.mark.parametrize('command', ['demo', 'predict', 'train'])
 def test_help_loads_no_heavy_module(command):
     code = (
         'import sys\n'

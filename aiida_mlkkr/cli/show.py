@@ -1,0 +1,122 @@
+"""`aiida-mlkkr show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli.model import check_model, find_model
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aiida_mlkkr.data.surrogate import SurrogateData
+
+_QUANTITIES = {'average': 'spin average', 'splitting': 'splitting'}
+_PERIODS = 7
+_PARTS = {'own': 'with an impurity', 'around': 'beside one'}
+
+
+@click.group('show')
+def show() -> None:
+    """Look at what there is."""
+
+
+@show.command('model')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.argument('what', metavar='MODEL')
+def show_model(what: str) -> None:
+    """What a trained model is: MODEL is a pk, UUID or label, or a file.
+
+    Method and settings, hosts and elements that it has seen, what potentials it is for, how well it predicts what was
+    left out of its training, and whether all of it fits together.
+    """
+    from rich.console import Console
+
+    model = find_model(what)
+    check_model(model)
+    console = Console()
+    _print(console, _facts(model))
+    console.print('\n'.join(periodic_table(model.spec.elements)), markup=False, highlight=False)
+    report: Any = model.spec.details['report']
+    show_report(console, report)
+
+
+def show_report(console: Console, report: dict[str, Any]) -> None:
+    """How well an emulator predicts what was left out of its training, as a table."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title='Errors of sites left out of the training, in mRy')
+    for title in ('', 'sites', 'number', 'to be learnt', 'left out', 'median'):
+        table.add_column(title, justify='left' if title in ('', 'sites') else 'right')
+    for quantity, its_name in _QUANTITIES.items():
+        for part, sites in _PARTS.items():
+            if row := report.get(f'{quantity}_{part}'):
+                numbers = (row[name] for name in ('rms_Ry', 'left_out_rms_Ry', 'left_out_median_Ry'))
+                table.add_row(its_name, sites, str(row['number_of_sites']), *(f'{1e3 * x:.2f}' for x in numbers))
+    console.print(table, markup=False)
+    moment = report.get('splitting_own', {}).get('left_out_moment_rms_muB')
+    if moment is not None:
+        console.print(f'Moments of impurities left out: {moment:.2f} µB off (rms).', markup=False, highlight=False)
+
+
+def periodic_table(elements: Iterable[str]) -> Iterator[str]:
+    """Lines of a periodic table, of the rows from the first to the last with one of the elements; others are dots."""
+    from aiida_mlkkr.kkr.elements import SYMBOLS
+
+    wanted = set(elements)
+    rows: dict[int, dict[int, str]] = {}
+    for z, symbol in enumerate(SYMBOLS[1:], start=1):
+        row, column = _place(z)
+        rows.setdefault(row, {})[column] = symbol if symbol in wanted else '·'
+    filled = [row for row, cells in sorted(rows.items()) if wanted & set(cells.values())]
+    for row in range(filled[0], filled[-1] + 1) if filled else ():
+        if row in filled or row <= _PERIODS:
+            yield ' '.join(f'{rows[row].get(column, ""):2}' for column in range(18)).rstrip()
+
+
+def _place(z: int) -> tuple[int, int]:
+    """Row and column of an element; the f elements of a period have a row of their own below all."""
+    from aiida_mlkkr.kkr.cluster import MAX_Z
+    from aiida_mlkkr.kkr.elements import NOBLE_GASES
+
+    closed = (*NOBLE_GASES, MAX_Z)
+    period = sum(electrons < z for electrons in closed)
+    from_left, from_right = z - closed[period - 1] - 1, closed[period] - z
+    if period >= 6 and 2 <= from_left < 17:
+        return period + 2, from_left
+    return period, from_left if from_left < 2 and from_right else 17 - from_right
+
+
+def _facts(model: SurrogateData) -> dict[str, str]:
+    """What is said of a model, by headings."""
+    spec = model.spec
+    settings: Any = spec.details['settings']
+    options_ = ', '.join(f'{name} {value}' for name, value in settings['options'].items())
+    calibration: Any = spec.details['calibration']
+    where = f'node {model.pk} {model.label}'.rstrip() if model.is_stored else 'a file, checksum right'
+    return {
+        'model': f'{where}; {model.description}' if model.description else where,
+        'method': f'{spec.model}, {settings["radial_functions"]} radial functions, seed {spec.seed}, '
+        f'{options_ or "default options"}',
+        'trained on': f'{spec.number} impurities ({", ".join(spec.elements)})',
+        'hosts': ', '.join(spec.hosts),
+        'potentials': ', '.join(f'{name} {value}' for name, value in spec.kind.items()),
+        'errors times': ', '.join(f'{value:.2f} {_PARTS.get(part, part)}' for part, value in calibration.items()),
+        'made by': f'aiida-mlkkr {spec.package_version}, format {spec.format_version}',
+        'arrays': f'{len(spec.arrays)}, {sum(array.nbytes for array in model.arrays.values()) / 1e6:.2f} MB; they fit '
+        'the spec and each other',
+    }
+
+
+def _print(console: Console, facts: dict[str, str]) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(name, value)
+    console.print(table, markup=False, highlight=False)
