@@ -224,15 +224,6 @@ def test_real_failures(past, manganese, archived_output, find):
     assert 'a core state was not found' in found_reasons[lost.pk]
 
 
-def test_full_potential_is_told_without_reading(past, manganese, find):
-    from aiida import orm
-
-    _, inputs = manganese
-    calculation = past.kkrimp({}, {**inputs, 'parameters': orm.Dict({'INS': 1})})
-    (reason,) = reasons(find(nodes=[calculation])).values()
-    assert reason.startswith('it is in full potential')
-
-
 def test_what_a_database_lacks_is_named(past, manganese, find):
     from aiida import orm
 
