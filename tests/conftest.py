@@ -135,6 +135,20 @@ def kkrimp_code(aiida_localhost: Computer, aiida_code_installed: Callable[..., I
     )
 
 
+@pytest.fixture
+def train_code(aiida_localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
+    """The training program of this very environment, as a code for ``mlkkr.train``."""
+    executable = shutil.which('aiida-mlkkr-train')
+    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
+    return aiida_code_installed(
+        label='aiida-mlkkr-train',
+        default_calc_job_plugin='mlkkr.train',
+        computer=aiida_localhost,
+        filepath_executable=executable,
+        with_mpi=False,
+    )
+
+
 @pytest.fixture(scope='session')
 def archived_output() -> Callable[[str], dict[str, bytes]]:
     """A function: the files of a real run by JuKKR (see ``data/collect_archived_runs.py``)."""

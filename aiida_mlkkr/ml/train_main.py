@@ -60,7 +60,7 @@ class Order(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
 
-    task: TrainingTask = TrainingTask()
+    task: TrainingTask = Field(default_factory=TrainingTask)
     datasets: tuple[Annotated[str, Field(pattern=r'^[\w.-]+$')], ...] = Field(min_length=1)
     walltime: float | None = Field(default=None, gt=0.0)
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.ml.dataset import ImpurityDataset
@@ -38,7 +38,7 @@ class TrainingTask(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    emulator: EmulatorSettings = EmulatorSettings()
+    emulator: EmulatorSettings = Field(default_factory=EmulatorSettings)  # a model is imported when it is asked for
     cross_validation: CrossValidation | None = CrossValidation()
     final: bool = True
 
