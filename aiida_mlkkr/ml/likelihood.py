@@ -3,7 +3,9 @@
 An output y_k of r rows is normal with covariance C = Σ_b s_b K_b + N, where K_b are the covariances of the terms of
 block b and N the noise, one for sites with an impurity and one for those beside it (C. E. Rasmussen and C. K. I.
 Williams, Gaussian Processes for Machine Learning, MIT Press 2006, equations 5.8 and 5.9). Lengths of element features
-have a broad prior, so that a feature that the data do not resolve keeps its prior length.
+have a broad prior, so that a feature that the data do not resolve keeps its prior length; so have strengths and noise.
+
+The outputs are not K independent ones of equal size: they count as (Σ_k v_k)²/Σ_k v_k² with their mean squares v_k.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _PRIOR_WIDTH: Final = 0.7
 _LENGTH_RANGE: Final = 2.0
 _STRENGTH_BOUNDS: Final = (-18.0, 7.0)
 _NOISE_BOUNDS: Final = (-18.0, 0.0)
-_NOISE: Final = -4.0
+_NOISE: Final = -6.0
+_NOISE_WIDTH: Final = 2.0
+_STRENGTH_WIDTH: Final = 3.0
 _SMALLEST: Final = 1e-12
 _STEPS: Final = 80
 
@@ -79,6 +83,8 @@ class Likelihood:
         self._settled = None if lengths is None else np.log(lengths)
         start = np.full(_LENGTHS, _PRIOR_LENGTH) if self._settled is None else self._settled
         self._scale = max(float(np.mean(outputs**2)), _SMALLEST)
+        squares = np.mean(outputs**2, axis=0) + _SMALLEST
+        self._share = float(squares.sum() ** 2 / np.sum(squares**2)) / outputs.shape[1]
         self._covariances = terms.covariances(*kernels(np.exp(start)))
         traces = [np.trace(part) / len(part) for part in self._covariances]
         self._units = np.array([self._scale / trace if trace > 0.0 else self._scale for trace in traces])
@@ -115,13 +121,17 @@ class Likelihood:
         slope = 0.5 * (number * inverse - solved @ solved.T)
         of_blocks = strengths * np.array([np.sum(slope * part) for part in parts])
         of_noise = noise * (self._classes @ np.diag(slope))
+        value, of_blocks, of_noise = self._share * value, self._share * of_blocks, self._share * of_noise
+        blocks, unexplained = x[-len(BLOCKS) - 2 : -2] / _STRENGTH_WIDTH, (x[-2:] - _NOISE) / _NOISE_WIDTH
+        value += 0.5 * float(blocks @ blocks + unexplained @ unexplained)
+        of_blocks, of_noise = of_blocks + blocks / _STRENGTH_WIDTH, of_noise + unexplained / _NOISE_WIDTH
         if self._settled is not None:
             return value, np.concatenate([of_blocks, of_noise])
         away = (lengths - _PRIOR_LENGTH) / _PRIOR_WIDTH
         by_length = self._terms.gradients(*of_elements)
         of_lengths = np.array([np.sum(slope * np.tensordot(strengths, change, 1)) for change in by_length])
-        value += 0.5 * float(np.sum(away**2))
-        return value, np.concatenate([of_lengths + away / _PRIOR_WIDTH, of_blocks, of_noise])
+        value += 0.5 * float(away @ away)
+        return value, np.concatenate([self._share * of_lengths + away / _PRIOR_WIDTH, of_blocks, of_noise])
 
     def _split(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         lengths = x[:_LENGTHS] if self._settled is None else self._settled
