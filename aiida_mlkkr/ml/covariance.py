@@ -28,11 +28,15 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _SCALARS: Final = {
-    'share': (0.2, 1.0, (1e-3, 5.0)),
-    'power': (8.0, 1.0, (1.0, 200.0)),
-    'noise': (1e-3, 2.0, (1e-6, 1.0)),
+    'share': (0.05, 0.7, (1e-3, 5.0)),
+    'power': (4.0, 0.5, (1.0, 50.0)),
+    'noise': (1e-3, 1.0, (1e-4, 1.0)),
 }
-"""Centre and width of the prior (of the logarithm), and bounds."""
+"""Centre and width of the prior (of the logarithm), and bounds.
+
+Where one host alone is known, the share stays at its centre: another one is then expected to be almost the same, which
+is nearer to the truth for Cu and Ag than what both together say.
+"""
 
 _LENGTH_WIDTH: Final = 0.7
 _LENGTH_FACTOR: Final = 8.0

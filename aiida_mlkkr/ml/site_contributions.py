@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Part = Literal['own', 'around']
 
-PRIOR_LENGTHS: Final = {'own': [2.5] * len(ON_SITE) + [1.0], 'around': [2.5] * len(AROUND) + [1.0, 0.75]}
+PRIOR_LENGTHS: Final = {'own': [2.5] * len(ON_SITE) + [8.0], 'around': [2.5] * len(AROUND) + [8.0, 0.75]}
 """Of the features: those of the element, the radius of the sphere in Bohr, the distance in units of the radius."""
 
 _VANISHES: Final = 1e-6

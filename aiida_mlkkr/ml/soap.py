@@ -35,6 +35,9 @@ _WIDTH: Final = 0.3
 _RADIAL: Final = 4
 _LMAX: Final = 4
 _SAME: Final = 6
+_TWICE: Final = np.tile(np.where(np.equal(*np.triu_indices(_RADIAL)), 1.0, np.sqrt(2.0)), _LMAX + 1)
+"""dscribe gives n ≤ n' of each l: n < n' stands for two."""
+
 _CENTRE: Final = {'period': (4.0, 2.0), 'group': (9.0, 9.0)}
 
 
@@ -61,10 +64,12 @@ def nearest_distance(sites: Sites) -> FloatArray:
 def environments(sites: Sites, z: IntArray) -> tuple[FloatArray, IntArray]:
     """The different environments of sites, vectors of length 1, (u, p), and which of them each site has, (n,).
 
+    Empty spheres count nothing; a site that has only such neighbours has the vector zero.
+
     :param z: (m,) nuclear charges of the neighbours, with the impurities in place or without.
     """
     scaled = sites.vector / nearest_distance(sites)[sites.owner, None]
-    near = np.linalg.norm(scaled, axis=1) < CUTOFF
+    near = (np.linalg.norm(scaled, axis=1) < CUTOFF) & (z > 0)
     starts = np.searchsorted(sites.owner[near], np.arange(len(sites) + 1))
     vectors, charges = scaled[near], z[near]
     known: dict[bytes, int] = {}
@@ -80,8 +85,8 @@ def environments(sites: Sites, z: IntArray) -> tuple[FloatArray, IntArray]:
 
 
 def _power_spectrum(vectors: FloatArray, z: IntArray) -> FloatArray:
-    """Blocks of all pairs of densities, of atoms around the origin, together of length 1 (or 0 if there are none)."""
-    atoms = Atoms([SYMBOLS[max(charge, 1)] for charge in z], positions=vectors)
+    """Blocks of all pairs of densities, of atoms around the origin, together of length 1, or 0 if there are none."""
+    atoms = Atoms([SYMBOLS[charge] for charge in z], positions=vectors)
     components = range(len(element_weights(0)))
     single = {a: _descriptor((a,)).create(atoms, centers=[[0.0, 0.0, 0.0]])[0] for a in components}
     blocks = []
@@ -92,7 +97,7 @@ def _power_spectrum(vectors: FloatArray, z: IntArray) -> FloatArray:
             # that of the sum of two densities has the blocks of both, and twice that of one with the other
             both = _descriptor((a, b)).create(atoms, centers=[[0.0, 0.0, 0.0]])[0]
             blocks.append((both - single[a] - single[b]) / np.sqrt(2.0))
-    spectrum: FloatArray = np.concatenate(blocks)
+    spectrum: FloatArray = np.concatenate([block * _TWICE for block in blocks])
     return spectrum / max(float(np.linalg.norm(spectrum)), 1e-12)
 
 
