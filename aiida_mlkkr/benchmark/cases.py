@@ -22,19 +22,30 @@ NO_MOMENT: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
+class VoronoiStart:
+    """The start potential by the voronoi code that an impurity was computed from.
+
+    :param state_known: whether that was done without initial field: its user knew that there is no moment.
+    """
+
+    potential: ImpurityPotential
+    state_known: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Files:
     """What a self-consistency needs besides a start potential.
 
     :param folder: with KKRimp's input files of the impurity, potential aside.
     :param writeout: of the host.
     :param energy: total energy of the solution in Ry.
-    :param voronoi: start potential by the voronoi code, if the impurity was computed from it.
+    :param voronoi: None if the impurity was computed from another start.
     """
 
     folder: Path
     writeout: Writeout
     energy: float
-    voronoi: ImpurityPotential | None
+    voronoi: VoronoiStart | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +93,7 @@ def case_of_run(
     writeout: Writeout,
     info: Mapping[str, Any],
     run: KkrimpRun,
-    voronoi: ImpurityPotential | None = None,
+    voronoi: VoronoiStart | None = None,
 ) -> Case:
     """A finished run as a case.
 

@@ -40,7 +40,8 @@ def fixed_start(name: FixedStart, case: Case, files: Files) -> Start | None:
     """A start potential that is not learnt; None if there is none for this impurity."""
     match name:
         case 'voronoi':
-            return None if files.voronoi is None else Start(files.voronoi, state_known=False)
+            made = files.voronoi
+            return None if made is None else Start(made.potential, made.state_known)
         case 'free_atoms':
             return Start(_free_atoms(case, files), state_known=True)
         case 'host':

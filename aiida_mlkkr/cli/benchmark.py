@@ -63,6 +63,8 @@ def benchmark() -> None:
     '--scf-models', metavar='NAMES', help='Models with which self-consistencies are run.  [default: all of --models]'
 )
 @click.option('--scf-splits', metavar='NAMES', help='What they have not seen then.  [default: all of --splits]')
+@click.option('--starts', metavar='NAMES', help='Starts that are not learnt.  [default: voronoi, free_atoms and host]')
+@click.option('--schedules', metavar='NAMES', help='Mixing schedules.  [default: default and tuned]')
 @click.option('--scf/--no-scf', default=True, show_default=True, help='Whether self-consistencies are run at all.')
 @click.option('--quick', is_flag=True, help='Four impurities of every host, and impurities left out only: a try.')
 @click.option(
@@ -86,6 +88,8 @@ def emulator(
     splits: str,
     scf_models: str | None,
     scf_splits: str | None,
+    starts: str | None,
+    schedules: str | None,
     scf: bool,
     quick: bool,
     code: AbstractCode | None,
@@ -106,7 +110,7 @@ def emulator(
     if not groups and not datasets:
         raise click.UsageError('nothing to measure with: give --group or --dataset')
     console = Console()
-    plan = _plan(models, splits, scf_models, scf_splits, scf, quick)
+    plan = _plan(models, 'impurity' if quick else splits, scf_models, scf_splits, starts, schedules, scf)
     try:
         with _cases(console, groups, datasets, quick) as cases:
             _run(console, cases, plan, output, _runner(code))
@@ -115,7 +119,13 @@ def emulator(
 
 
 def _plan(
-    models: str | None, splits: str, scf_models: str | None, scf_splits: str | None, scf: bool, quick: bool
+    models: str | None,
+    splits: str,
+    scf_models: str | None,
+    scf_splits: str | None,
+    starts: str | None,
+    schedules: str | None,
+    scf: bool,
 ) -> Plan:
     from aiida_mlkkr.benchmark.plan import Plan
     from aiida_mlkkr.benchmark.starts import FIXED_STARTS
@@ -126,7 +136,8 @@ def _plan(
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
     names = _chosen(models, model_names(), '--models')
-    left_out = SPLITS[:1] if quick else _chosen(splits, SPLITS, '--splits')
+    left_out = _chosen(splits, SPLITS, '--splits')
+    fixed = _chosen(starts, FIXED_STARTS, '--starts')
     defaults = protocol_inputs('imp_scf')
     definitions = read_protocols('schedules')
     return Plan(
@@ -134,10 +145,11 @@ def _plan(
         splits=left_out,
         scf_models=_chosen(scf_models, names, '--scf-models') if scf else (),
         scf_splits=_chosen(scf_splits, left_out, '--scf-splits'),
-        fixed=FIXED_STARTS,
-        scf_fixed=FIXED_STARTS if scf else (),
+        fixed=fixed,
+        scf_fixed=fixed if scf else (),
         schedules=tuple(
-            Schedule.from_values(schedule_values(definitions, name, defaults['convergence'])) for name in definitions
+            Schedule.from_values(schedule_values(definitions, name, defaults['convergence']))
+            for name in _chosen(schedules, tuple(definitions), '--schedules')
         ),
         max_expected=defaults['max_predicted_error'],
     )

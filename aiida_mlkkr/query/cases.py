@@ -10,7 +10,7 @@ from pathlib import Path
 from aiida import orm
 from aiida.engine import run_get_node
 
-from aiida_mlkkr.benchmark.cases import Case, case_of_run
+from aiida_mlkkr.benchmark.cases import Case, VoronoiStart, case_of_run
 from aiida_mlkkr.benchmark.scf import HOST_FILES, Scf
 from aiida_mlkkr.benchmark.starts import Start
 from aiida_mlkkr.calculations.folders import run_of, writeout_of
@@ -120,14 +120,16 @@ def potential_file(potential: ImpurityPotential) -> orm.SinglefileData:
     return orm.SinglefileData.from_string(stream.getvalue(), 'potential')
 
 
-def voronoi_start(impurity: FinishedImpurity) -> ImpurityPotential | None:
+def voronoi_start(impurity: FinishedImpurity) -> VoronoiStart | None:
     """The potential that ``kkr_imp_wc`` began with, which it has from the voronoi code unless it was given one."""
     process = impurity.process
     if process.process_label != 'kkr_imp_wc' or 'startpot' in process.inputs:
         return None
     calculations = [node for node in process.called_descendants if node.process_type == KKRIMP]
     first = min(calculations, key=lambda node: node.ctime)
-    return read_potential(StringIO(first.base.repository.get_object_content('potential', mode='r')))
+    field, _ = first.inputs.parameters.get_dict().get('HFIELD') or (0.0, 0)
+    content = first.base.repository.get_object_content('potential', mode='r')
+    return VoronoiStart(read_potential(StringIO(content)), state_known=not field)
 
 
 def _copy(node: orm.FolderData, names: Iterable[str], folder: Path) -> None:
