@@ -41,15 +41,15 @@ class Orbit:
     group: FloatArray
 
     @cached_property
-    def _matrices(self) -> dict[int, tuple[FloatArray, FloatArray]]:
+    def _matrices(self) -> dict[int, FloatArray]:
         return {}
 
-    def _of(self, channels: int) -> tuple[FloatArray, FloatArray]:
-        """How the channels of the first site turn to those of each, and what the point group leaves of its own."""
+    def _of(self, channels: int) -> FloatArray:
+        """(number of sites, C, C): what the point group leaves of the channels of the first site, turned to each."""
         if channels not in self._matrices:
-            invariant = channel_matrices(self.group, channels).mean(axis=0)
-            invariant[np.abs(invariant) < _NOTHING] = 0.0
-            self._matrices[channels] = channel_matrices(self.maps, channels), invariant
+            turned = channel_matrices(self.maps, channels) @ channel_matrices(self.group, channels).mean(axis=0)
+            turned[np.abs(turned) < _NOTHING] = 0.0
+            self._matrices[channels] = turned
         return self._matrices[channels]
 
     def average(self, coefficients: FloatArray) -> FloatArray:
@@ -57,14 +57,12 @@ class Orbit:
 
         Channels that the symmetry forbids are exactly zero.
         """
-        turned, invariant = self._of(coefficients.shape[1])
-        mean: FloatArray = invariant @ np.einsum('scd,sck->dk', turned, coefficients) / len(self.sites)
+        mean: FloatArray = np.einsum('scd,sck->dk', self._of(coefficients.shape[1]), coefficients) / len(self.sites)
         return mean
 
     def spread(self, coefficients: FloatArray) -> FloatArray:
         """Coefficients (number of sites, C, K) of all sites from those of the first (C, K), less what is forbidden."""
-        turned, invariant = self._of(len(coefficients))
-        return turned @ (invariant @ coefficients)
+        return self._of(len(coefficients)) @ coefficients
 
 
 def orbits(sites: Sites) -> tuple[Orbit, ...]:
