@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from aiida_mlkkr.campaign.fill import Filling
     from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
     from aiida_mlkkr.campaign.runs import Outcome
+    from aiida_mlkkr.data.dataset import ImpurityDatasetData
     from aiida_mlkkr.data.surrogate import SurrogateData
 
 GROUP = 'mlkkr-fill'
@@ -81,6 +83,13 @@ GROUP = 'mlkkr-fill'
     metavar='NUMBER',
     help='Train a new emulator on the group after so many new solutions, for the starts of the next ones.',
 )
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='Write all impurities of the group to this file, too, to pass them on (.safetensors); of sites that are alike '
+    'by symmetry one stands in it for all.',
+)
 @click.option('-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.')
 def fill(
     hosts: tuple[str, ...],
@@ -93,6 +102,7 @@ def fill(
     protocol: str | None,
     emulator: SurrogateData | None,
     learn_every: int | None,
+    output: Path | None,
     dry_run: bool,
 ) -> None:
     """Fill a dataset: impurities of the periodic table in the hosts at hand, each a workchain of its own.
@@ -107,6 +117,8 @@ def fill(
     from aiida_mlkkr.campaign.fill import Filling, cores
     from aiida_mlkkr.demo.errors import DemoError
 
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     console = Console()
     try:
         plan = _plan(console, hosts, elements, not no_singles, shells)
@@ -125,7 +137,9 @@ def fill(
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
     _show_outcomes(console, outcomes)
-    _show_datasets(console, filling.group)
+    shards = _show_datasets(console, filling.group)
+    if output is not None and shards:
+        _write(console, shards, output)
     if interrupted:
         click.echo('interrupted: the same command goes on from here', err=True)
         raise SystemExit(130)
@@ -275,7 +289,7 @@ def _show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
             console.print(f'failed: {_line(outcome)}', markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_datasets(console: Console, group: Group) -> None:
+def _show_datasets(console: Console, group: Group) -> list[ImpurityDatasetData]:
     """Make the datasets of all that the group has, and say what is left out."""
     from rich.progress import Progress
 
@@ -287,7 +301,7 @@ def _show_datasets(console: Console, group: Group) -> None:
             shards = impurity_shards(found.usable, progress=progress)
         except QueryError as error:
             console.print(f'no dataset: {error}', markup=False)
-            return
+            return []
     by_uuid = {impurity.uuid: impurity for impurity in found.usable}
     reasons = left_out(shards, found.usable)
     dropped = [*found.dropped, *(Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items())]
@@ -300,3 +314,14 @@ def _show_datasets(console: Console, group: Group) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    return shards
+
+
+def _write(console: Console, shards: Sequence[ImpurityDatasetData], output: Path) -> None:
+    from aiida_mlkkr.ml.dataset import merge
+    from aiida_mlkkr.ml.files import write_dataset
+    from aiida_mlkkr.ml.slim import different_sites
+
+    dataset = different_sites(merge(shard.dataset for shard in shards if shard.dataset is not None))
+    write_dataset(output, dataset)
+    console.print(f'They are in the file {output}, too.', markup=False, highlight=False, soft_wrap=True)

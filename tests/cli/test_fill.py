@@ -63,9 +63,12 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(fill):
     assert not filled()
 
 
-def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code):
+def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code, tmp_path):
     """The failed run is tried again; what there is by then is in the group and in a dataset, and is not run again."""
+    from aiida import orm
+
     from aiida_mlkkr.data.dataset import ImpurityDatasetData
+    from aiida_mlkkr.ml.files import read_dataset
 
     arguments = ('-H', 'copper fill', '-e', 'Zn,Si', '--protocol', 'fast')
     output = fill(*arguments, '--kkrimp', broken_code.full_label, code=1)
@@ -80,14 +83,13 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code)
     assert f"Group '{GROUP}': 2 impurities in" in output
     silicon = next(node for node in filled() if node.process_label == 'KkrImpScfWorkChain' and node.is_finished_ok)
     assert silicon.outputs.results['rms_charge'] < 1e-4
-    from aiida import orm
-
     shards = orm.QueryBuilder().append(ImpurityDatasetData, project='attributes.details.sources').all(flat=True)
     assert any(silicon.outputs.retrieved.uuid in sources for sources in shards)
 
-    before = len(filled())
-    assert '2: Si, Zn' in fill(*arguments).replace('2: Zn, Si', '2: Si, Zn')
+    before, file = len(filled()), tmp_path / 'dataset.safetensors'
+    assert f'They are in the file {file}, too.' in fill(*arguments, '--output', str(file))
     assert len(filled()) == before
+    assert read_dataset(file).elements == ('Si', 'Zn')
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code)
         (('-H', 'copper fill', '-e', 'Gd'), 1, 'Gd would need a host with a larger cutoff than lmax=2'),
         (('-H', 'copper fill', '-e', 'Mn', '--pairs', '5'), 1, 'no shell 5'),
         (('-H', 'copper fill', '-e', 'Mn', '--pairs', '0'), 2, 'Invalid value'),
+        (('-H', 'copper fill', '-e', 'Mn', '--output', 'nowhere/file'), 2, 'there is no folder nowhere'),
         ((), 2, "Missing option '-H' / '--host'"),
     ],
 )
