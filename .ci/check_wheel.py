@@ -7,7 +7,20 @@ import zipfile
 from pathlib import Path
 
 MAX_SIZE = 10_000_000
-NEEDED = ('py.typed', 'cli/', 'data/', 'demo/', 'kkr/', 'ml/', 'parsers/', 'plot/', 'query/', 'solver/', 'workflows/')
+NEEDED = (
+    'py.typed',
+    'campaign/',
+    'cli/',
+    'data/',
+    'demo/',
+    'kkr/',
+    'ml/',
+    'parsers/',
+    'plot/',
+    'query/',
+    'solver/',
+    'workflows/',
+)
 
 
 def problems(wheel: Path) -> list[str]:
