@@ -58,12 +58,12 @@ def read_shapes(text: str, name: str = 'shapefun') -> tuple[ShapeFunction, ...]:
     # KKRimp's file has one line of scaling factors, that of the other codes has all, four in a line; nobody reads them
     lines = itertools.dropwhile(lambda line: '.' in line.split('NPAN')[0], rest.splitlines())
     try:
-        shapes = tuple(_read_one(lines) for _ in range(int(first)))
+        shapes = [_read_one(lines) for _ in range(int(first))]
     except (StopIteration, ValueError, IndexError, KeyError) as error:
         raise KkrFileError(f'{name} is truncated, or no file of shape functions') from error
     if not shapes or any(1 not in shape.theta for shape in shapes):
         raise KkrFileError(f'{name} has no shape function, or one without a spherical part')
-    return shapes
+    return tuple(shapes)
 
 
 def with_shapes(
