@@ -12,7 +12,7 @@ Lengths are in units of the distance to the nearest atom of the crystal; the ato
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations_with_replacement, pairwise
 from typing import Final
 
@@ -35,6 +35,7 @@ _WIDTH: Final = 0.3
 _RADIAL: Final = 4
 _LMAX: Final = 4
 _SAME: Final = 6
+_REMEMBERED: Final = 20_000
 _TWICE: Final = np.tile(np.where(np.equal(*np.triu_indices(_RADIAL)), 1.0, np.sqrt(2.0)), _LMAX + 1)
 """dscribe gives n ≤ n' of each l: n < n' stands for two."""
 
@@ -71,22 +72,27 @@ def environments(sites: Sites, z: IntArray) -> tuple[FloatArray, IntArray]:
     scaled = sites.vector / nearest_distance(sites)[sites.owner, None]
     near = (np.linalg.norm(scaled, axis=1) < CUTOFF) & (z > 0)
     starts = np.searchsorted(sites.owner[near], np.arange(len(sites) + 1))
-    vectors, charges = scaled[near], z[near]
+    atoms = np.column_stack([np.round(scaled[near], _SAME) + 0.0, z[near]])
     known: dict[bytes, int] = {}
     found: list[FloatArray] = []
     which = np.zeros(len(sites), dtype=np.int64)
     for site, (begin, end) in enumerate(pairwise(starts)):
-        key = np.column_stack([np.round(vectors[begin:end], _SAME) + 0.0, charges[begin:end]]).tobytes()
+        key = atoms[begin:end].tobytes()
         if key not in known:
             known[key] = len(found)
-            found.append(_power_spectrum(vectors[begin:end], charges[begin:end]))
+            found.append(_power_spectrum(key))
         which[site] = known[key]
     return np.array(found).reshape(len(found), -1), which
 
 
-def _power_spectrum(vectors: FloatArray, z: IntArray) -> FloatArray:
-    """Blocks of all pairs of densities, of atoms around the origin, together of length 1, or 0 if there are none."""
-    atoms = Atoms([SYMBOLS[charge] for charge in z], positions=vectors)
+@lru_cache(maxsize=_REMEMBERED)
+def _power_spectrum(around: bytes) -> FloatArray:
+    """Blocks of all pairs of densities, together of length 1, or 0 if there are no atoms.
+
+    :param around: of the atoms around the origin, an array (k, 4): positions and nuclear charges.
+    """
+    table = np.frombuffer(around).reshape(-1, 4)
+    atoms = Atoms([SYMBOLS[int(charge)] for charge in table[:, 3]], positions=table[:, :3])
     components = range(len(element_weights(0)))
     single = {a: _descriptor((a,)).create(atoms, centers=[[0.0, 0.0, 0.0]])[0] for a in components}
     blocks = []
