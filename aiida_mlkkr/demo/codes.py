@@ -1,4 +1,4 @@
-"""The codes that the demo runs: the embedded solver, or a JuKKR code of the user's."""
+"""Codes: the programs of this package on this machine, the embedded solver and the training, or a JuKKR code."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
 PLUGIN = 'kkr.kkrimp'
 SOLVER = 'mlkkr-kkrimp'
+TRAINING = 'aiida-mlkkr-train'
+TRAINING_PLUGIN = 'mlkkr.train'
 COMPUTER_LABEL = 'mlkkr-localhost'
 
 
-def solver_executable() -> Path:
-    """Path of the console script `mlkkr-kkrimp` that belongs to this installation.
+def executable_of(program: str) -> Path:
+    """Path of a console script that belongs to this installation.
 
     :raises DemoError: it is not there.
     """
     folders = [os.path.dirname(sys.executable), sysconfig.get_path('scripts'), os.environ.get('PATH', '')]
-    found = shutil.which(SOLVER, path=os.pathsep.join(folders))
+    found = shutil.which(program, path=os.pathsep.join(folders))
     if found is None:
-        raise DemoError(f'the solver {SOLVER} is not installed beside {sys.executable}; install aiida-mlkkr with pip.')
+        raise DemoError(
+            f'the program {program} is not installed beside {sys.executable}; install aiida-mlkkr with pip.'
+        )
     return Path(found).absolute()
 
 
@@ -60,30 +64,43 @@ def local_computer() -> Computer:
 
 
 def embedded_solver() -> InstalledCode:
-    """The embedded solver as an AiiDA code; every version and place of installation is a code of its own.
+    """The embedded solver as an AiiDA code of this machine.
 
-    :raises DemoError: the solver is not installed.
+    :raises DemoError: it is not installed.
     """
+    return _code_of(SOLVER, PLUGIN, 'embedded impurity solver')
+
+
+def training_code() -> InstalledCode:
+    """The program that trains models as an AiiDA code of this machine.
+
+    :raises DemoError: it is not installed.
+    """
+    return _code_of(TRAINING, TRAINING_PLUGIN, 'training of models')
+
+
+def _code_of(program: str, plugin: str, description: str) -> InstalledCode:
+    """The code of a program; every version and place of installation has one of its own."""
     from aiida import orm
 
-    executable = solver_executable()
+    executable = executable_of(program)
     computer = local_computer()
-    label = f'{SOLVER}-{__version__}'
+    label = f'{program}-{__version__}'
     query = orm.QueryBuilder()
     query.append(orm.Computer, filters={'id': computer.pk}, tag='computer')
     query.append(orm.InstalledCode, filters={'label': {'like': f'{label}%'}}, with_computer='computer')
     codes = query.all(flat=True)
     for code in codes:
-        if Path(code.filepath_executable) == executable and code.default_calc_job_plugin == PLUGIN:
+        if Path(code.filepath_executable) == executable and code.default_calc_job_plugin == plugin:
             return code
     taken = {code.label for code in codes}
     labels = [label, *(f'{label}-{number}' for number in range(2, len(taken) + 3))]
     return orm.InstalledCode(
         label=next(candidate for candidate in labels if candidate not in taken),
-        description=f'embedded impurity solver of aiida-mlkkr {__version__}',
+        description=f'{description} of aiida-mlkkr {__version__}',
         computer=computer,
         filepath_executable=str(executable),
-        default_calc_job_plugin=PLUGIN,
+        default_calc_job_plugin=plugin,
         with_mpi=False,
     ).store()
 

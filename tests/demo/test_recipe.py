@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr.demo.archive import archived_workchains, choose_impurities, import_workchains, packaged_archive
-from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code, local_computer
+from aiida_mlkkr.demo.codes import embedded_solver, jukkr_code, local_computer, training_code
 from aiida_mlkkr.demo.errors import DemoError
 from aiida_mlkkr.demo.reading import jukkrs_result
 from aiida_mlkkr.demo.recipe import Recipe, host_formula, recipe_of
@@ -61,10 +61,18 @@ def test_a_code_for_each_installation(monkeypatch: pytest.MonkeyPatch, tmp_path:
     other = tmp_path / 'mlkkr-kkrimp'
     other.write_text('#!/bin/sh\n', encoding='ascii')
     other.chmod(0o755)
-    monkeypatch.setattr('aiida_mlkkr.demo.codes.solver_executable', lambda: other)
+    monkeypatch.setattr('aiida_mlkkr.demo.codes.executable_of', lambda _: other)
     moved = embedded_solver()
     assert moved.full_label == f'{code.label}-2@mlkkr-localhost'
     assert embedded_solver().pk == moved.pk
+
+
+@pytest.mark.usefixtures('aiida_profile_clean')
+def test_the_code_of_trainings():
+    code = training_code()
+    assert code.default_calc_job_plugin == 'mlkkr.train'
+    assert code.filepath_executable.name == 'aiida-mlkkr-train'
+    assert training_code().pk == code.pk != embedded_solver().pk
 
 
 def test_codes_that_cannot_stand_in_are_refused(recipes: dict[str, Recipe]):
