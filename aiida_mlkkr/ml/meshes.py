@@ -46,6 +46,8 @@ def meshes_from_arrays(arrays: Arrays) -> list[RadialMesh]:
         r, step = (arrays[name][point : point + m] for name in ('host_panel_r', 'host_panel_step'))
         meshes.append(CellMesh(float(a), float(b), n, r, step, points, theta, outermost))
         panel, point, value = panel + panels, point + m, value + channels * m
+    if (panel, point, value) != tuple(len(arrays[name]) for name in ('host_panel', 'host_panel_r', 'host_shape')):
+        raise ValueError('the panels of the shape functions are incomplete')
     return meshes
 
 

@@ -121,7 +121,7 @@ def test_damaged_files(damaged):
 
 def test_shapes_that_belong_to_another_potential(host, shape):
     other = dataclasses.replace(shape, r=1.01 * shape.r)
-    with pytest.raises(KkrFileError, match='the shape function begins at 2.4145'):
+    with pytest.raises(KkrFileError, match=r'the shape function begins at 2\.4145'):
         cell_mesh(host.sites[0][0], other)
     with pytest.raises(KkrFileError, match=r'shapes \[2\] of 1 sites, but there are 1'):
         with_shapes(host, [shape], [2])
