@@ -35,13 +35,14 @@ class ElementTables:
     """Functions of the elements, and their covariances, which the functions of some elements do not exhaust.
 
     :param own_kernel: (Z, Z) covariances of elements on a site; ``around_kernel`` of those around it.
-    :param own: (Z, q) functions of the element on a site; ``around`` of impurities around it; ``host`` of the host's
-        atoms around it.
+    :param own: (Z, q) functions of the impurity on a site; ``centre`` of any atom on it.
+    :param around: (Z, q) of impurities around it; ``host`` of the host's atoms around it.
     """
 
     own_kernel: FloatArray
     around_kernel: FloatArray
     own: FloatArray
+    centre: FloatArray
     around: FloatArray
     host: FloatArray
 
@@ -65,7 +66,7 @@ class Terms:
 
     def features(self, tables: ElementTables) -> list[FloatArray]:
         """Features (r, p) of the rows in each block."""
-        difference, centre = self.own @ tables.own, self.centre @ tables.own
+        difference, centre = self.own @ tables.own, self.centre @ tables.centre
         host, change = self.host @ tables.host, self.change @ tables.around
         rows = len(difference)
         return [

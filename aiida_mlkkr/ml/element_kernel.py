@@ -58,11 +58,14 @@ class ElementKernel:
         """Functions (Z, q) of all elements whose products are the covariances of some of them with all others.
 
         They span what data on these elements can tell (section 8.1 of the book); if there are more elements than the
-        number of functions, the most important ones.
+        number of functions, what is most important for those that occur most often.
 
-        :param elements: nuclear charges, each once.
+        :param elements: nuclear charges, as often as they occur.
         """
-        values, vectors = np.linalg.eigh(self.matrix[np.ix_(elements, elements)])
+        different, counts = np.unique(elements, return_counts=True)
+        root = np.sqrt(counts / len(elements))
+        values, vectors = np.linalg.eigh(root[:, None] * self.matrix[np.ix_(different, different)] * root)
         largest = np.flatnonzero(values > _SMALLEST * values.max())[::-1][:number]
-        spanned: FloatArray = self.matrix[:, elements] @ (vectors[:, largest] / np.sqrt(values[largest]))
+        weights = root[:, None] * vectors[:, largest] / np.sqrt(values[largest])
+        spanned: FloatArray = self.matrix[:, different] @ weights
         return spanned

@@ -18,7 +18,8 @@ FloatArray = NDArray[np.float64]
 Rows = tuple[FloatArray, FloatArray, FloatArray]
 """Features (r, p), outputs (r, K), noise (r,)."""
 
-_NOTHING: Final = 1e-10
+_NOTHING: Final = 1e-14
+"""Share of the largest gain below which one is lost in rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +45,19 @@ class BayesianRidge:
         if number <= len(scale):
             parts = [_weighted(rows, scale) for rows in batches]
             features, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
-            _, singular, vectors = np.linalg.svd(features, full_matrices=False)
-            gains, directions, projected = singular**2, vectors.T, features.T @ outputs
+            gains, vectors = np.linalg.eigh(features @ features.T)
+            kept = gains > _NOTHING * gains.max(initial=1.0)
+            gains, directions = gains[kept], features.T @ (vectors[:, kept] / np.sqrt(gains[kept]))
+            projected = features.T @ outputs
         else:
             normal, projected = np.zeros((len(scale), len(scale))), np.zeros(())
             for rows in batches:
                 features, outputs = _weighted(rows, scale)
                 normal += features.T @ features
                 projected = projected + features.T @ outputs
-            gains, directions = np.linalg.eigh(normal)
-        kept = gains > _NOTHING
-        gains, directions = gains[kept], np.ascontiguousarray(directions[:, kept])
+            gains, vectors = np.linalg.eigh(normal)
+            kept = gains > _NOTHING * gains.max(initial=1.0)
+            gains, directions = gains[kept], np.ascontiguousarray(vectors[:, kept])
         weights = directions @ ((directions.T @ projected) / (1.0 + gains)[:, None])
         return cls(scale, directions, gains, weights)
 

@@ -32,7 +32,7 @@ IntArray = NDArray[np.int64]
 Quantity = Literal['average', 'splitting', 'moment']
 
 _QUANTITIES: Final[tuple[Quantity, ...]] = ('average', 'splitting', 'moment')
-_OF_TABLES: Final = ('own_kernel', 'around_kernel', 'own', 'around', 'host')
+_OF_TABLES: Final = ('own_kernel', 'around_kernel', 'own', 'centre', 'around', 'host')
 _OF_RIDGE: Final = ('scale', 'directions', 'gains', 'weights')
 _ROWS_AT_ONCE: Final = 1000
 _TINY: Final = 1e-12
@@ -43,7 +43,8 @@ class JacobiLegendreOptions(Options):
 
     :param cutoff: distance in Bohr from which on neighbours do not count.
     :param pair_functions: functions of the distance of a pair.
-    :param element_functions: functions of the element in products of two.
+    :param element_functions: functions of the element of an impurity, on a site or around it.
+    :param centre_functions: those of the element on a site in products with the ones around it, mostly a host's.
     :param alpha, beta: orders of the Jacobi polynomials.
     :param rows_for_lengths: rows that lengths, strengths and noise are determined from, at most.
     """
@@ -51,6 +52,7 @@ class JacobiLegendreOptions(Options):
     cutoff: float = Field(default=NEIGHBOUR_RANGE, gt=0.0, le=NEIGHBOUR_RANGE)
     pair_functions: int = Field(default=3, ge=1, le=20)
     element_functions: int = Field(default=32, ge=1, le=60)
+    centre_functions: int = Field(default=12, ge=1, le=60)
     alpha: float = Field(default=1.0, gt=-1.0, le=10.0)
     beta: float = Field(default=1.0, gt=-1.0, le=10.0)
     rows_for_lengths: int = Field(default=300, ge=20, le=3000)
@@ -195,15 +197,16 @@ class JacobiLegendre(PotentialModel):
     def _tables(self, sites: Sites, found: Hyperparameters) -> ElementTables:
         """Functions of the elements that there are on sites and around them."""
         own, around = found.kernels
-        number = self._options.element_functions
         near = sites.neighbour_changed
-        impurities = np.concatenate([sites.neighbour_z[near], sites.neighbour_z_host[near], sites.z, sites.z_host])
+        impurities = np.concatenate([sites.neighbour_z[near], sites.neighbour_z_host[near], sites.z])
+        options = self._options
         return ElementTables(
             own.matrix,
             around.matrix,
-            own.functions(np.unique(np.concatenate([sites.z, sites.z_host])), number),
-            around.functions(np.unique(impurities), number),
-            around.functions(np.unique(sites.neighbour_z_host), number),
+            own.functions(np.concatenate([sites.z, sites.z_host]), options.element_functions),
+            own.functions(sites.z, options.centre_functions),
+            around.functions(impurities, options.element_functions),
+            around.functions(sites.neighbour_z_host, options.element_functions),
         )
 
 
