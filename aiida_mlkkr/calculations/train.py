@@ -129,6 +129,11 @@ class TrainCalculation(CalcJob):
             'from its checkpoint',
         )
         spec.exit_code(
+            401,
+            'ERROR_WALLTIME_TOO_SHORT',
+            message='not one step of the training fits into the time: raise metadata.options.max_wallclock_seconds',
+        )
+        spec.exit_code(
             410,
             'ERROR_INTERRUPTED',
             message='the training was interrupted ({reason}): give remote_folder as parent_folder to go on from its '

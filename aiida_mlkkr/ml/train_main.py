@@ -41,12 +41,11 @@ EXIT_FILE_SYSTEM: Final = 4
 """Exit status when a file can be neither read nor written: no permission, disk full."""
 
 EXIT_OUT_OF_WALLTIME: Final = 75
-"""Exit status when the time is over; the checkpoint is there to go on from."""
+"""Exit status when the time is over; the checkpoint, if a step could be done, is there to go on from."""
 
 OUT_OF_TIME: Final = 'out of walltime'
 """The reason for a stop in the record, if it is no signal."""
 
-_BETWEEN_CHECKPOINTS: Final = 10.0
 _BETWEEN_LINES: Final = 1.0
 
 
@@ -75,6 +74,7 @@ class FileMonitor(Monitor):
     :param folder: where the files are.
     :param end: when the time is over, on the monotonic clock.
     :param stdout: where lines for people go.
+    :param has_saved: whether a checkpoint has been written: the training has got further.
     """
 
     def __init__(self, folder: Path, end: float, stdout: TextIO) -> None:
@@ -82,8 +82,9 @@ class FileMonitor(Monitor):
         self._progress = folder / PROGRESS
         self._end = end
         self._stdout = stdout
+        self.has_saved = False
         self._signal: int | None = None
-        self._saved = self._said = -math.inf
+        self._said = -math.inf
         self._stage = ''
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
@@ -115,11 +116,10 @@ class FileMonitor(Monitor):
         return self._signal is not None or time.monotonic() > self._end
 
     def save(self, arrays: Arrays, state: dict[str, Any]) -> None:
-        """Write the checkpoint, not more often than every few seconds as long as the training goes on."""
-        if self.should_stop() or time.monotonic() > self._saved + _BETWEEN_CHECKPOINTS:
-            write_checkpoint(self._checkpoint, arrays, state)
-            self.write(checkpoint=True)
-            self._saved = time.monotonic()
+        """Write the checkpoint."""
+        write_checkpoint(self._checkpoint, arrays, state)
+        self.write(checkpoint=True)
+        self.has_saved = True
 
     def restore(self) -> Checkpoint | None:
         """The checkpoint in the folder."""
@@ -168,8 +168,9 @@ def run(folder: Path) -> int:
     try:
         emulator, report = train(dataset, order.task, monitor)
     except TrainingInterrupted:
-        monitor.write(stopped=monitor.reason)
-        monitor.say(f'{monitor.reason}; run it again to go on from {CHECKPOINT}')
+        monitor.write(stopped=monitor.reason, further=monitor.has_saved)
+        advice = f'run it again to go on from {CHECKPOINT}' if monitor.has_saved else 'not one step fits into the time'
+        monitor.say(f'{monitor.reason}; {advice}')
         return monitor.exit_status
     if emulator is not None:
         write_model(folder / MODEL, *emulator.export())
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program.
 
     Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
-    stopped by a signal; with 75, 130 and 143 there is a checkpoint to go on from.
+    stopped by a signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again.
     """
     parser = argparse.ArgumentParser(
         prog='aiida-mlkkr-train',

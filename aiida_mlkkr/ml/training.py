@@ -25,6 +25,9 @@ from aiida_mlkkr.ml.validation import CrossValidation, Tested, assess, summary, 
 FINAL: Final = 'model'
 """The stage in which the model of all data is trained."""
 
+_BETWEEN_CHECKPOINTS: Final = 10.0
+"""Seconds; models may offer checkpoints at every step."""
+
 _PACKAGES: Final = ('numpy', 'scipy', 'safetensors', 'torch', 'e3nn', 'dscribe')
 
 
@@ -115,6 +118,7 @@ class _Stage(Monitor):
     def __init__(self, course: _Course, name: str) -> None:
         self._course = course
         self._name = name
+        self._saved = time.monotonic()
 
     def progress(self, stage: str, done: int, total: int, losses: dict[str, float]) -> None:
         if losses:
@@ -125,7 +129,9 @@ class _Stage(Monitor):
         return self._course.monitor.should_stop()
 
     def save(self, arrays: Arrays, state: dict[str, Any]) -> None:
-        self._course.save(self._name, arrays, state)
+        if self.should_stop() or time.monotonic() > self._saved + _BETWEEN_CHECKPOINTS:
+            self._course.save(self._name, arrays, state)
+            self._saved = time.monotonic()
 
     def restore(self) -> Checkpoint | None:
         return self._course.kept if self._course.stage == self._name else None
@@ -180,7 +186,8 @@ def _validate(
         course.found.append([assess(emulator, dataset.kind, records[place]) for place in fold.test])
         error = summary(course.found[-1:], settings)['error_Ry']
         course.monitor.progress('cross-validation', len(course.found), len(folds), {'error_Ry': error})
-        course.pause_if_asked()
+        if task.final or len(course.found) < len(folds):
+            course.pause_if_asked()
     return summary(course.found, settings)
 
 

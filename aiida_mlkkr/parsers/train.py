@@ -56,7 +56,8 @@ class TrainParser(Parser):
         started = bool(self._text(self.node.get_option('output_filename') or ''))
         last = progress[-1] if progress and started else {}
         if last.get('stopped') == OUT_OF_TIME:
-            return self.exit_codes.ERROR_OUT_OF_WALLTIME
+            further = last.get('further')
+            return self.exit_codes['ERROR_OUT_OF_WALLTIME' if further else 'ERROR_WALLTIME_TOO_SHORT']
         if started and any('checkpoint' in entry for entry in progress):
             return self.exit_codes.ERROR_INTERRUPTED.format(reason=last.get('stopped', 'without a word'))
         if self.node.exit_status is not None:

@@ -160,7 +160,8 @@ NAMES = {
 }
 STEP = json.dumps({'time': 1.0, 'stage': 'fold 1 of 2', 'done': 1, 'total': 9, 'losses': {'train': 0.5}}) + '\n'
 SAVED = '{"time": 1.0, "checkpoint": true}\n'
-STOPPED = '{"time": 2.0, "stopped": "out of walltime"}\n'
+STOPPED = '{"time": 2.0, "stopped": "out of walltime", "further": true}\n'
+IN_VAIN = '{"time": 2.0, "stopped": "out of walltime", "further": false}\n'
 
 
 @pytest.mark.parametrize(
@@ -173,6 +174,7 @@ STOPPED = '{"time": 2.0, "stopped": "out of walltime"}\n'
         ({'out': 'begun', 'progress': STEP}, 310, 'it did not say why'),
         ({'out': 'begun', 'progress': STEP + SAVED}, 410, r'interrupted \(without a word\)'),
         ({'out': 'begun', 'progress': SAVED + STOPPED}, 400, 'parent_folder'),
+        ({'out': 'begun', 'progress': SAVED + STOPPED + IN_VAIN}, 401, 'not one step .* raise'),
         ({'out': 'begun', 'progress': SAVED + STOPPED + STEP[:20]}, 400, 'parent_folder'),
         ({'out': 'begun', 'progress': SAVED + '{"stopped": "stopped by SIGTERM"}'}, 410, 'stopped by SIGTERM'),
         # the record is that of the calculation before, this one did not begin

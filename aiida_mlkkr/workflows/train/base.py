@@ -62,7 +62,14 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
         self.report(f'{node.process_label}<{node.pk}>: {node.exit_message}; going on from its checkpoint')
         return ProcessHandlerReport(do_break=True)
 
-    @process_handler(exit_codes=[_CODES.ERROR_INPUT_REFUSED, _CODES.ERROR_ABORTED, ExitCode(OUT_OF_MEMORY)])
+    @process_handler(
+        exit_codes=[
+            _CODES.ERROR_INPUT_REFUSED,
+            _CODES.ERROR_ABORTED,
+            _CODES.ERROR_WALLTIME_TOO_SHORT,
+            ExitCode(OUT_OF_MEMORY),
+        ]
+    )
     def handle_hopeless(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Nothing that would change by itself."""
         process = f'{node.process_label}<{node.pk}>'
