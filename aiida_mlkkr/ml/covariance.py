@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from aiida_mlkkr.ml.contributions import Contributions
 
@@ -88,8 +89,11 @@ class Covariance:
         return cls(lengths, local_lengths, share, power, noise)
 
     def _single(self, one: Contributions, first: IntArray, other: Contributions, second: IntArray) -> FloatArray:
-        """Covariances of single contributions of one table with those of another, for indices that broadcast."""
-        alike = _overlaps(one, other, first, second) ** self.power
+        """Covariances of single contributions of one table with those of another: of a list of pairs (p,), or of all.
+
+        :param first, second: (p,) each, or (m, 1) and (1, m').
+        """
+        alike = self._alike(one, first, other, second)
         common, local = (
             _matern(one.features / lengths, first, other.features / lengths, second)
             for lengths in (self.lengths, self.local_lengths)
@@ -97,19 +101,21 @@ class Covariance:
         covariances: FloatArray = (common + self.share * alike * local) * (one.tensor[first] == other.tensor[second])
         return covariances
 
-
-def _overlaps(one: Contributions, other: Contributions, first: IntArray, second: IntArray) -> FloatArray:
-    of_one, of_other = one.environment[first], other.environment[second]
-    if first.ndim == 1:
-        # of pairs within observations of one table: the product of all environments could be huge
-        return np.maximum(np.sum(one.environments[of_one] * other.environments[of_other], axis=1), 0.0)
-    overlaps: FloatArray = np.maximum(one.environments @ other.environments.T, 0.0)[of_one, of_other]
-    return overlaps
+    def _alike(self, one: Contributions, first: IntArray, other: Contributions, second: IntArray) -> FloatArray:
+        """How much the environments have in common, κ^ζ, in the same form."""
+        of_one, of_other = one.environment[first], other.environment[second]
+        if first.ndim == 1:
+            overlaps = np.sum(one.environments[of_one] * other.environments[of_other], axis=1)
+            return np.maximum(overlaps, 0.0) ** self.power
+        overlaps = np.maximum(one.environments @ other.environments.T, 0.0) ** self.power
+        return overlaps[of_one, of_other]
 
 
 def _matern(x: FloatArray, first: IntArray, y: FloatArray, second: IntArray) -> FloatArray:
-    square = sum((x[first, axis] - y[second, axis]) ** 2 for axis in range(x.shape[1]))
-    distance = np.sqrt(5.0 * square)
+    if first.ndim == 1:
+        distance = np.sqrt(5.0) * np.linalg.norm(x[first] - y[second], axis=1)
+    else:
+        distance = np.sqrt(5.0) * cdist(x, y)
     values: FloatArray = (1.0 + distance + distance**2 / 3.0) * np.exp(-distance)
     return values
 

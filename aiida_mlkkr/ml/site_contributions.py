@@ -56,26 +56,29 @@ class SiteContributions:
 def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bool = False) -> SiteContributions:
     """What impurities contribute to the channels of one l.
 
+    What does not change sign with a moment is the difference to what the atom of the host in place of the impurity
+    would do, f(impurity) − f(host): so much of f is common to hosts that one which has not been seen is half known.
+
     :param part: what those on the sites contribute, or those around them.
     :param signed: of what changes sign with the moment of its impurity.
-    :param as_host: as if the atoms of the host stood in place of the impurities: that contributes nothing.
+    :param as_host: with the atoms of the host in place of the impurities, whatever their sign: that splits nothing.
     """
-    if part == 'own':
-        rows = np.flatnonzero(sites.changed)
-        owner, z, sign = rows, (sites.z_host if as_host else sites.z)[rows], sites.sign[rows]
-        features = np.column_stack([_features(z)[:, ON_SITE], sites.radius[owner]])
-        tensors = np.ones((len(rows), 1, 1)) if l == 0 else crystal_tensors(sites, l)[rows]
+    near = np.flatnonzero(sites.changed if part == 'own' else sites.neighbour_changed)
+    owner = near if part == 'own' else sites.owner[near]
+    if l == 0:
+        tensors = np.ones((len(near), 1, 1))
     else:
-        near = np.flatnonzero(sites.neighbour_changed)
-        owner, sign = sites.owner[near], sites.neighbour_sign[near]
-        z = (sites.neighbour_z_host if as_host else sites.neighbour_z)[near]
-        radius = sites.radius[owner]
-        features = np.column_stack([_features(z)[:, AROUND], radius, sites.distance[near] / radius])
-        tensors = np.ones((len(near), 1, 1)) if l == 0 else impurity_tensors(sites, near, l)
-    if signed and not as_host:
-        tensors = tensors * sign[:, None, None]
-    in_place = part == 'own' and not as_host
-    vectors, environment = environments(sites, sites.neighbour_z if in_place else sites.neighbour_z_host)
+        tensors = crystal_tensors(sites, l)[near] if part == 'own' else impurity_tensors(sites, near, l)
+    of_impurity, of_host = (_features(part, sites, near, owner, host) for host in (False, True))
+    if not signed:
+        features = _alternating(of_impurity, of_host)
+        tensors, owner = _alternating(tensors, -tensors), np.repeat(owner, 2)
+    elif as_host:
+        features = of_host
+    else:
+        features = of_impurity
+        tensors = tensors * (sites.sign if part == 'own' else sites.neighbour_sign)[near, None, None]
+    vectors, environment = environments(sites, sites.neighbour_z_host)
     return _along_directions(tensors, owner, features, vectors, environment[owner], l)
 
 
@@ -132,7 +135,21 @@ def _runs(owner: IntArray) -> tuple[IntArray, list[IntArray]]:
     return numbers, np.split(np.arange(len(owner)), starts[1:]) if len(numbers) else []
 
 
-def _features(z: IntArray) -> FloatArray:
+def _alternating(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Rows of two arrays in turn."""
+    return np.stack([one, other], axis=1).reshape(2 * len(one), *one.shape[1:])
+
+
+def _features(part: Part, sites: Sites, near: IntArray, owner: IntArray, host: bool) -> FloatArray:
+    """Features (j, d) of impurities, or of the atoms of the host that belong in their places."""
+    radius = sites.radius[owner]
+    if part == 'own':
+        return np.column_stack([_of_elements((sites.z_host if host else sites.z)[near])[:, ON_SITE], radius])
+    z = (sites.neighbour_z_host if host else sites.neighbour_z)[near]
+    return np.column_stack([_of_elements(z)[:, AROUND], radius, sites.distance[near] / radius])
+
+
+def _of_elements(z: IntArray) -> FloatArray:
     """Features of elements, one row for each."""
     unique, inverse = np.unique(z, return_inverse=True)
     return np.array([element_features(int(charge)) for charge in unique]).reshape(-1, len(FEATURES))[inverse]

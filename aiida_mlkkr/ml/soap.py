@@ -82,7 +82,8 @@ def environments(sites: Sites, z: IntArray) -> tuple[FloatArray, IntArray]:
             known[key] = len(found)
             found.append(_power_spectrum(key))
         which[site] = known[key]
-    return np.array(found).reshape(len(found), -1), which
+    blocks = len(list(combinations_with_replacement(element_weights(0), 2)))
+    return np.array(found).reshape(len(found), blocks * len(_TWICE)), which
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -30,9 +30,11 @@ def crystal_tensors(sites: Sites, l: int) -> FloatArray:
     """
     scaled, reach, harmonics = _neighbours(sites, l)
     shells = _shells(np.linalg.norm(scaled, axis=1)) * reach[:, None]
-    weights = np.array([element_weights(int(z)) for z in sites.neighbour_z_host]).reshape(len(shells), -1)
-    terms = np.einsum('jg,ja,jm->jgam', shells, weights, harmonics).reshape(len(shells), -1, 2 * l + 1)
-    return _sum_of_owners(terms, sites.owner, len(sites))
+    densities = len(element_weights(0))
+    weights = np.array([element_weights(int(z)) for z in sites.neighbour_z_host]).reshape(len(shells), densities)
+    total = np.zeros((len(sites), len(_SHELLS), densities, 2 * l + 1))
+    np.add.at(total, sites.owner, np.einsum('jg,ja,jm->jgam', shells, weights, harmonics))
+    return total.reshape(len(sites), len(_SHELLS) * densities, 2 * l + 1)
 
 
 def impurity_tensors(sites: Sites, near: IntArray, l: int) -> FloatArray:
@@ -67,9 +69,3 @@ def _neighbours(sites: Sites, l: int) -> tuple[FloatArray, FloatArray, FloatArra
 def _shells(length: FloatArray) -> FloatArray:
     shells: FloatArray = np.exp(-(((length[:, None] - np.array(_SHELLS)) / _SHELL_WIDTH) ** 2))
     return shells
-
-
-def _sum_of_owners(terms: FloatArray, owner: IntArray, number: int) -> FloatArray:
-    total = np.zeros((number, *terms.shape[1:]))
-    np.add.at(total, owner, terms)
-    return total

@@ -204,7 +204,9 @@ class Kernel(PotentialModel):
         scale = max(float(np.sqrt(np.sum(outputs**2) / max(len(outputs), 1))), _SMALLEST_SCALE)
         if kind.has_moment:
             outputs = np.column_stack([outputs, seen.direction[:, 0] * targets.moment[rows][seen.site]])
-        host = kind.contributions(chosen.subset(representatives(kind.part, chosen)), as_host=True)
+        # atoms of the host split no spins; that they do not change the average is in its contributions
+        zeros = representatives(kind.part, chosen) if kind.signed else np.empty(0, dtype=np.int64)
+        host = kind.contributions(chosen.subset(zeros), as_host=True)
         nothing = len(host.site)
         return _Training(
             rows[seen.site],
