@@ -94,7 +94,7 @@ class PotentialModel(ABC):
     @classmethod
     def refusal(cls, sites: Sites, targets: Targets) -> str:
         """Why the model cannot be trained on these data; empty if it can."""
-        return ''
+        return '' if len(sites) else 'there are no sites to learn from'
 
     @classmethod
     @abstractmethod

@@ -215,9 +215,9 @@ def test_left_out_groups(name: str, asa: tuple[Sites, Targets], trained: dict[tu
     assert (estimate.variance > 0.0).all()
 
 
-@pytest.mark.parametrize('name', [name for name in MODELS if name != 'standard_start'])
+@every_model
 def test_nothing_to_learn_from(name: str, asa: tuple[Sites, Targets]) -> None:
-    """Refused before any training; the standard start alone needs no data."""
+    """Refused before any training."""
     nothing = np.empty(0, dtype=np.int64)
     sites, targets = (table.subset(nothing) for table in asa)
     assert re.search(r'no |nothing|empty', model_type(name).refusal(sites, targets))

@@ -70,10 +70,10 @@ class Network(PotentialModel):
     @classmethod
     def refusal(cls, sites: Sites, targets: Targets) -> str:
         """Why the model cannot be trained on these data; empty if it can."""
-        if not len(sites):
-            return 'there are no sites to learn from'
         channels = targets.average.shape[1]
-        return '' if round(channels**0.5) ** 2 == channels else f'{channels} channels are not all lm up to some lmax'
+        if round(channels**0.5) ** 2 != channels:
+            return f'{channels} channels are not all lm up to some lmax'
+        return super().refusal(sites, targets)
 
     @classmethod
     def fit(cls, sites: Sites, targets: Targets, options: NetworkOptions, seed: int, monitor: Monitor) -> Self:
