@@ -34,6 +34,8 @@ _NOISE: Final = -6.0
 _NOISE_WIDTH: Final = 2.0
 _STRENGTH_WIDTH: Final = 3.0
 _SMALLEST: Final = 1e-12
+_FORBIDDEN: Final = 1e-10
+"""Mean square of the terms of a block below which symmetry forbids them, and what is left is rounding."""
 _STEPS: Final = 80
 
 
@@ -87,7 +89,7 @@ class Likelihood:
         self._share = float(squares.sum() ** 2 / np.sum(squares**2)) / outputs.shape[1]
         self._covariances = terms.covariances(*kernels(np.exp(start)))
         traces = [np.trace(part) / len(part) for part in self._covariances]
-        self._units = np.array([self._scale / trace if trace > 0.0 else self._scale for trace in traces])
+        self._units = np.array([self._scale / trace if trace > _FORBIDDEN else self._scale for trace in traces])
 
     def maximised(self) -> Hyperparameters:
         """The most likely hyperparameters."""

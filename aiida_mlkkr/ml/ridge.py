@@ -18,8 +18,7 @@ FloatArray = NDArray[np.float64]
 Rows = tuple[FloatArray, FloatArray, FloatArray]
 """Features (r, p), outputs (r, K), noise (r,)."""
 
-_NOTHING: Final = 1e-14
-"""Share of the largest gain below which one is lost in rounding."""
+_NOTHING: Final = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,33 +44,33 @@ class BayesianRidge:
         if number <= len(scale):
             parts = [_weighted(rows, scale) for rows in batches]
             features, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
-            gains, vectors = np.linalg.eigh(features @ features.T)
-            kept = gains > _NOTHING * gains.max(initial=1.0)
-            gains, directions = gains[kept], features.T @ (vectors[:, kept] / np.sqrt(gains[kept]))
-            projected = features.T @ outputs
+            # not from the products of the rows: the smallest of these gains are not lost in rounding
+            _, singular, vectors = np.linalg.svd(features, full_matrices=False)
+            gains, directions, projected = singular**2, vectors.T, features.T @ outputs
         else:
             normal, projected = np.zeros((len(scale), len(scale))), np.zeros(())
             for rows in batches:
                 features, outputs = _weighted(rows, scale)
                 normal += features.T @ features
                 projected = projected + features.T @ outputs
-            gains, vectors = np.linalg.eigh(normal)
-            kept = gains > _NOTHING * gains.max(initial=1.0)
-            gains, directions = gains[kept], np.ascontiguousarray(vectors[:, kept])
+            gains, directions = np.linalg.eigh(normal)
+        kept = gains > _NOTHING
+        gains, directions = gains[kept], np.ascontiguousarray(directions[:, kept])
         weights = directions @ ((directions.T @ projected) / (1.0 + gains)[:, None])
         return cls(scale, directions, gains, weights)
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean (r, K) of outputs without noise, and their variance (r,), the same for each output."""
         scaled = features * self.scale
-        known = (scaled @ self.directions) ** 2 @ (self.gains / (1.0 + self.gains))
-        return scaled @ self.weights, np.maximum(np.sum(scaled**2, axis=1) - known, 0.0)
+        known = scaled @ self.directions
+        unknown = np.maximum(np.sum(scaled**2, axis=1) - np.sum(known**2, axis=1), 0.0)
+        return scaled @ self.weights, unknown + known**2 @ (1.0 / (1.0 + self.gains))
 
     def left_out(self, rows: Rows, group: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
         """What rows of the training data are predicted to be without all those of their group.
 
         With the covariance P of a group's outputs, its noise N and residual e, the residual without it is
-        (1 − P N⁻¹)⁻¹ e, and the covariance (1 − P N⁻¹)⁻¹ P.
+        (1 − P N⁻¹)⁻¹ e, and the covariance (1 − P N⁻¹)⁻¹ P. The directions span the rows, so that nothing else is in P.
 
         :param group: (r,) of each row; groups are whole.
         """
@@ -81,7 +80,7 @@ class BayesianRidge:
             its = np.flatnonzero(group == one)
             scaled = features[its] * self.scale
             known = scaled @ self.directions
-            covariance = scaled @ scaled.T - (known * (self.gains / (1.0 + self.gains))) @ known.T
+            covariance = (known / (1.0 + self.gains)) @ known.T
             residual = outputs[its] - scaled @ self.weights
             removed = np.eye(len(its)) - covariance / noise[its]
             mean[its] = outputs[its] - np.linalg.solve(removed, residual)

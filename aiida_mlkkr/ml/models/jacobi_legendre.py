@@ -129,9 +129,9 @@ class JacobiLegendre(PotentialModel):
             data = _Data(sites, targets, expansion.quantity, expansion.l)
             for groups in _batches(np.unique(data.group), int(np.ceil(data.number / len(np.unique(data.group))))):
                 chosen = np.flatnonzero(np.isin(data.group, groups))
-                rows = self._rows(expansion, data, chosen)
+                rows, missing = self._rows(expansion, data, chosen)
                 mean, variance = expansion.ridge.left_out(rows, np.repeat(data.group[chosen], 2 * data.l + 1))
-                _add(found, expansion, sites, data.sites[chosen], mean, variance)
+                _add(found, expansion, sites, data.sites[chosen], mean, variance + missing)
         return found
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
@@ -167,12 +167,16 @@ class JacobiLegendre(PotentialModel):
         functions = JacobiFunctions(options.pair_functions, options.cutoff, options.alpha, options.beta)
         return terms_of(sites, functions, l, odd=quantity == 'splitting')
 
-    def _rows(self, expansion: Expansion, data: _Data, chosen: IntArray) -> Rows:
-        """Rows to learn from; what the features do not span is a noise (section 8.3.4 of the book, FITC)."""
+    def _rows(self, expansion: Expansion, data: _Data, chosen: IntArray) -> tuple[Rows, FloatArray]:
+        """Rows to learn from, and the variance of what their features do not span: it counts as noise.
+
+        The approximation is that of the fully independent training conditional (FITC; Rasmussen and Williams, section
+        8.3.4), exact if there are no more elements than functions.
+        """
         outputs, known_noise, changed = data.outputs(chosen)
         terms = self._terms(data.table.subset(data.sites[chosen]), data.quantity, data.l)
         features, missing = expansion.features(terms)
-        return features, outputs, np.where(changed, *expansion.noise) + known_noise + missing
+        return (features, outputs, np.where(changed, *expansion.noise) + known_noise + missing), missing
 
     def _most_likely(self, data: _Data, lengths: FloatArray | None, seed: int) -> Hyperparameters:
         """Hyperparameters from some of the clusters, if there are very many."""
@@ -191,7 +195,8 @@ class JacobiLegendre(PotentialModel):
         scale = np.repeat(np.sqrt(found.strengths), sizes)
         nothing = BayesianRidge(scale, np.empty((len(scale), 0)), np.empty(0), np.empty((len(scale), 0)))
         untrained = Expansion(data.quantity, data.l, tables, found.strengths, found.noise, nothing)
-        batches = (self._rows(untrained, data, chosen) for chosen in _batches(np.arange(data.number), 2 * data.l + 1))
+        parts = _batches(np.arange(data.number), 2 * data.l + 1)
+        batches = (self._rows(untrained, data, chosen)[0] for chosen in parts)
         return replace(untrained, ridge=BayesianRidge.fit(batches, data.number * (2 * data.l + 1), scale))
 
     def _tables(self, sites: Sites, found: Hyperparameters) -> ElementTables:
