@@ -31,6 +31,14 @@ SAME_POTENTIAL = 1e-4
 _SAME_LENGTH = 1e-6
 _SAME_ENERGY = 1e-5
 
+_SMALLEST_SPACING = 0.5
+"""Of lattice planes, in Bohr: with smaller ones the neighbours of a site would be without number."""
+
+_CELLS_AWAY = 10
+
+_LARGEST_RADIUS = 1000.0
+"""That a radial mesh would have in Bohr if its formula held for all of its points."""
+
 
 @dataclass(frozen=True)
 class PotentialKind:
@@ -69,6 +77,7 @@ class Host:
     :param lattice: the crystal, lengths in units of the lattice constant.
     :param meshes: radial mesh of each atom of the cell; a :class:`~aiida_mlkkr.kkr.mesh.CellMesh` in full potential.
     :param v: spin-averaged potential (size,) of each atom of the cell in Ry.
+    :raises DatasetError: if they do not fit together, or no crystal is like that.
     """
 
     alat: float
@@ -76,6 +85,22 @@ class Host:
     lattice: HostLattice
     meshes: tuple[RadialMesh, ...]
     v: tuple[FloatArray, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.z) == len(self.meshes) == len(self.v):
+            raise DatasetError(
+                f'a host of {len(self.z)} atoms with {len(self.meshes)} radial meshes and {len(self.v)} potentials'
+            )
+        for mesh, v in zip(self.meshes, self.v, strict=True):
+            if np.log(mesh.b) + mesh.a * mesh.n > np.log(_LARGEST_RADIUS):
+                raise DatasetError(f'no radial mesh of an atom is as large as {mesh}')
+            if v.shape != (mesh.size,) or not np.isfinite(v).all():
+                raise DatasetError(f'a potential of the host is not finite or does not fit its mesh of {mesh.n} points')
+        directions = 3 if self.lattice.periodic_z else 2
+        spacings = self.alat / np.linalg.norm(np.linalg.inv(self.lattice.cell), axis=0)[:directions]
+        reach = np.linalg.norm(self.lattice.cell, axis=1).sum()
+        if not (spacings > _SMALLEST_SPACING).all() or np.abs(self.lattice.positions).max() > _CELLS_AWAY * reach:
+            raise DatasetError(f'no crystal has lattice planes {spacings.min():.2g} Bohr apart, or atoms so far away')
 
     @property
     def z(self) -> FloatArray:
@@ -340,6 +365,9 @@ def hosts_from_arrays(arrays: Arrays) -> tuple[Host, ...]:
     """Take back what :func:`hosts_to_arrays` gave."""
     meshes = meshes_from_arrays(arrays)
     potentials = np.split(arrays['host_potential'], np.cumsum([mesh.size for mesh in meshes])[:-1])
+    atoms_of_hosts = int(arrays['host_natom'].sum())
+    if {atoms_of_hosts} != {len(meshes), len(arrays['host_position']), len(arrays['host_z'])}:
+        raise DatasetError(f'{atoms_of_hosts} atoms of hosts with {len(meshes)} radial meshes')
     hosts = []
     for number, last in enumerate(np.cumsum(arrays['host_natom'])):
         atoms = slice(last - arrays['host_natom'][number], last)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.ml.dataset import (
@@ -27,13 +27,13 @@ from aiida_mlkkr.ml.dataset import (
     hosts_from_arrays,
     hosts_to_arrays,
 )
-from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
 from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import channel_functions
 from aiida_mlkkr.ml.reach import FAR, unknown_share
-from aiida_mlkkr.ml.sites import MAGNETIC, Sites, sites_of_cluster
-from aiida_mlkkr.ml.spec import SurrogateSpec, describe
+from aiida_mlkkr.ml.sites import MAGNETIC, NEIGHBOUR_RANGE, Sites, sites_of_cluster
+from aiida_mlkkr.ml.spec import SurrogateSpec, describe, first_complaint
 from aiida_mlkkr.ml.symmetry import orbits
 
 FloatArray = NDArray[np.float64]
@@ -51,6 +51,7 @@ UNSEEN_HOST: Final = 2.0
 """Factor of the expected errors in a host that was not in the training data, as measured from Cu to Ag and back."""
 
 _PREFIX: Final = 'model_'
+_MISFITS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class EmulatorSettings(BaseModel):
@@ -83,11 +84,11 @@ class EmulatorSettings(BaseModel):
 
 
 class _Details(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True)
+    model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
 
     settings: EmulatorSettings
-    calibration: dict[str, float]
-    report: dict[str, Any]
+    calibration: dict[str, Annotated[float, Field(ge=0.0)]]
+    report: dict[str, dict[str, int | float]]
     model: dict[str, Any]
 
 
@@ -200,8 +201,8 @@ class PotentialEmulator:
         :param host: the crystal; ``positions``, ``layer``, ``z``, ``reference`` as in :class:`ImpurityRecord`.
         :param moments: moment in µB asked for on each impurity, in the order of the sites: its sign is taken over, 0
             means none. What the model expects, with positive signs, if None.
-        :raises ModelError: if the model is of another kind, an impurity is out of its reach, or it does not expect a
-            moment of that size.
+        :raises ModelError: if the model is of another kind, an impurity is out of its reach (``OutOfReachError``), it
+            does not expect a moment of that size, or what it predicts is not finite.
         """
         self.check(kind, host, z, layer)
         hosts, number, host_seen = self._hosts_with(host)
@@ -227,6 +228,8 @@ class PotentialEmulator:
             error[members] = parts[members] * np.sqrt(estimate.variance[row])
         all_moments = np.zeros(len(z))
         all_moments[impurities] = signs[impurities] * np.abs(expected)
+        if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
+            raise ModelError(f'what the model predicts in {host.name} is not finite')
         return Prediction(tuple(v), error if host_seen else UNSEEN_HOST * error, all_moments, host_seen)
 
     def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> None:
@@ -267,7 +270,7 @@ class PotentialEmulator:
         known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
         asked = np.array([[charge, z_host] for z_host in replaced], dtype=np.int64)
         if unknown_share(known, asked).min() > FAR:
-            raise ModelError(
+            raise OutOfReachError(
                 f'{symbol(charge)} in place of {" or ".join(symbol(z) for z in replaced)} is out of the range of the '
                 f'model, which has seen {seen} in place of {", ".join(symbol(z) for z in hosts)}: add impurities like '
                 'it to the training data.'
@@ -293,7 +296,7 @@ class PotentialEmulator:
             arrays=describe(arrays),
             details=_Details(
                 settings=self.settings, calibration=self._calibration, report=self.report, model=details
-            ).model_dump(),
+            ).model_dump(mode='json'),
             task=TASK,
             model=self.settings.model,
             seed=self.settings.seed,
@@ -313,19 +316,46 @@ class PotentialEmulator:
         method = model_type(spec.model)
         try:
             details = _Details.model_validate(spec.details)
+            if (details.settings.model, details.settings.seed) != (spec.model, spec.seed):
+                raise ModelError(f'it is a model {spec.model} with the settings of a model {details.settings.model}')
             of_model = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
-            return cls(
+            emulator = cls(
                 details.settings,
                 TypeAdapter(PotentialKind).validate_python(spec.kind),
                 hosts_from_arrays(arrays),
-                arrays['seen'].reshape(-1, 2),
+                arrays['seen'],
                 spec.number,
                 method.from_arrays(of_model, details.model),
                 details.calibration,
                 details.report,
             )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise ModelError(f'the arrays and the spec of the model do not fit together: {error!r}') from error
+            emulator._check_parts(spec)
+        except ValidationError as error:
+            raise ModelError(f'the spec of the model is not valid: {first_complaint(error)}') from error
+        except _MISFITS as error:
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
+            raise ModelError(f'the arrays and the spec of the model do not fit together: {reason}') from error
+        return emulator
+
+    def _check_parts(self, spec: SurrogateSpec) -> None:
+        """Whether spec, hosts and model belong together: an impurity beside an atom of each host can be predicted.
+
+        :raises ValueError: if not; the model's own errors mean the same.
+        """
+        z, z_host = self.seen.T
+        if not 0 <= self.seen.min() <= self.seen.max() < len(SYMBOLS) or list(self.elements) != spec.elements:
+            raise ValueError(f'the spec names {", ".join(spec.elements)}, its arrays other elements')
+        if [host.name for host in self.hosts] != spec.hosts or not set(z_host) <= {x for h in self.hosts for x in h.z}:
+            raise ValueError(f'the spec names the hosts {", ".join(spec.hosts)}, its arrays others')
+        for host in self.hosts:
+            for layer in np.flatnonzero(np.isin(host.z, z_host))[:1]:
+                near = host.lattice.sites_within(NEIGHBOUR_RANGE / host.alat, centre=int(layer))[:2]
+                layers = near[:, 3].astype(np.int64)
+                charges = host.z[layers - 1]
+                charges[0] = z[z_host == charges[0]][0]
+                reference = [host.v[its - 1] for its in layers]
+                with np.errstate(all='ignore'):
+                    self.predict(self.kind, host, near[:, :3], layers, charges, reference)
 
 
 def training_rows(dataset: ImpurityDataset, radial_functions: int) -> tuple[Sites, Targets]:
@@ -338,7 +368,15 @@ def training_rows(dataset: ImpurityDataset, radial_functions: int) -> tuple[Site
         raise DatasetError('the dataset is empty: there is no finished impurity to learn from')
     if dataset.kind.nspin != 2:
         raise DatasetError('the emulator needs spin-polarised potentials (NSPIN=2)')
+    for record in records:
+        if not np.isfinite([*record.moments, record.error]).all():
+            raise DatasetError(f'impurity {record.source}: a moment or the error of its potential is not finite')
     hosts = dataset.hosts
+    components = sorted({mesh.channels for host in hosts for mesh in host.meshes})
+    if len(components) > 1 or (components[0] > 1) != dataset.kind.full_potential:
+        raise DatasetError(
+            f'full_potential is {dataset.kind.full_potential}, but the potentials have {components} components lm'
+        )
     groups = {name: number for number, name in enumerate(sorted({record.group for record in records}))}
     rows = [_rows_of(record, hosts, radial_functions, groups[record.group]) for record in records]
     tables, targets = zip(*rows, strict=True)

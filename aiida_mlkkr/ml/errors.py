@@ -7,3 +7,7 @@ class DatasetError(ValueError):
 
 class ModelError(ValueError):
     """A model is damaged, foreign or newer than the package, or cannot answer what it is asked."""
+
+
+class OutOfReachError(ModelError):
+    """An impurity is too far from all that a model has learnt from."""

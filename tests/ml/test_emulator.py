@@ -237,7 +237,7 @@ def test_no_element(emulator: PotentialEmulator) -> None:
     [
         (ImpurityDataset(KIND, ()), 'the dataset is empty'),
         (ImpurityDataset(KIND, (record({}),)), 'the dataset is empty'),
-        (ImpurityDataset(dataclasses.replace(KIND, full_potential=True), row().impurities), 'atomic-sphere'),
+        (ImpurityDataset(dataclasses.replace(KIND, full_potential=True), row().impurities), r'the potentials have \[1\]'),
     ],
 )
 def test_refused_training(dataset: ImpurityDataset, message: str) -> None:
@@ -249,7 +249,7 @@ def test_refused_models(emulator: PotentialEmulator) -> None:
     arrays, spec = emulator.export()
     with pytest.raises(ModelError, match='this is a model for exchange, one for impurity_potential is needed'):
         PotentialEmulator.load(arrays, spec.model_copy(update={'task': 'exchange'}))
-    with pytest.raises(ModelError, match='do not fit together'):
+    with pytest.raises(ModelError, match='the spec of the model is not valid: calibration'):
         PotentialEmulator.load(arrays, spec.model_copy(update={'details': {'settings': {}}}))
 
 

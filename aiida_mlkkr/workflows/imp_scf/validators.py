@@ -19,6 +19,7 @@ from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.kkr.start_check import shape_fault
 from aiida_mlkkr.ml.emulator import PotentialEmulator
+from aiida_mlkkr.ml.errors import OutOfReachError
 from aiida_mlkkr.solver.config import check_settings
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
 from aiida_mlkkr.workflows.imp_scf.settings import charges, host_parameters, is_embedded, own_settings, physics, spins
@@ -131,9 +132,13 @@ def _check_starts(inputs: Inputs) -> str | None:
     unused = [maker.port for name, maker in STARTS.items() if maker.port in inputs and name not in starts]
     if unused:
         return f'{unused[0]} is given, but starts does not name it: {", ".join(starts)}'
-    if not any(not STARTS[name].port or STARTS[name].port in inputs for name in starts):
+    if not _given_starts(inputs):
         return f'none of the starts {", ".join(starts)} is given'
     return None
+
+
+def _given_starts(inputs: Inputs) -> list[str]:
+    return [name for name in inputs['starts'].get_list() if STARTS[name].port in ('', *inputs)]
 
 
 def _check_startpot(inputs: Inputs) -> str | None:
@@ -150,7 +155,7 @@ def _check_startpot(inputs: Inputs) -> str | None:
 
 
 def _check_emulator(inputs: Inputs) -> str | None:
-    """A model of another kind or host, or an element that it cannot know."""
+    """A model that is of another kind, or out of whose reach the impurity is where there is no other start."""
     if 'emulator' not in inputs:
         return None
     model = inputs['emulator']
@@ -163,6 +168,8 @@ def _check_emulator(inputs: Inputs) -> str | None:
         writeout = writeout_of(kkr_calculation(inputs['host_greenfunction']).outputs.retrieved)
         cluster = writeout.with_impurities(inputs['impurity_info'].get_dict())
         emulator.check(writeout.kind(physics(inputs)), writeout.host, cluster.z, cluster.layer)
+    except OutOfReachError as error:
+        return None if _given_starts(inputs) != ['emulator'] else f'emulator: {error}'
     except ValueError as error:
         return f'emulator: {error}'
     return None

@@ -68,10 +68,21 @@ def test_a_prediction_that_is_not_used(copper, emulator, moment, allowed, reason
     assert 'emulated_start_potential' in {child.process_label for child in node.called}
 
 
+def test_an_impurity_far_outside_of_the_training_set(copper, emulator):
+    """Gold, where the model knows the 3d row: not predicted, but converged from free atoms."""
+    node = copper.run('Au', emulator=emulator, overrides={'schedule': QUICK})
+    assert node.is_finished_ok, node.exit_message
+    results = node.outputs.results.get_dict()
+    assert results['start'] == 'standard'
+    (dropped,) = results['starts_dropped']
+    assert 'Au in place of Cu is out of the range of the model' in dropped['reason']
+    with pytest.raises(ValueError, match='emulator: Au in place of Cu is out of the range of the model'):
+        copper.builder('Au', emulator=emulator, overrides={'starts': ['emulator']})
+
+
 @pytest.mark.parametrize(
     ('element', 'parameters', 'words'),
     [
-        ('Gd', {}, 'Gd is out of the range of the model'),
         ('Mn', {'KVREL': 0}, 'the model is of another kind than the potential asked for'),
         ('Mn', {'XC': 'LDA-vBH'}, 'the model is of another kind than the potential asked for'),
     ],

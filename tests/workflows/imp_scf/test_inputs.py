@@ -222,18 +222,16 @@ def test_mpi_against_the_code_is_refused(copper):
 
 
 @pytest.mark.parametrize(
-    ('z', 'kkrimp', 'words'),
+    ('z', 'overrides', 'words'),
     [
-        (64.0, {}, 'Gd is out of the range of the model'),
-        (25.0, {'parameters': {'NSPIN': 1}}, 'nspin is 2 in one and 1 in the other'),
+        (64.0, {'starts': ['emulator']}, 'Gd is out of the range of the model'),
+        (25.0, {'scf': {'kkrimp': {'parameters': {'NSPIN': 1}}}}, 'nspin is 2 in one and 1 in the other'),
     ],
 )
-def test_a_model_is_checked_before_the_host_is_written_out(copper, emulator, z, kkrimp, words):
+def test_a_model_is_checked_before_the_host_is_written_out(copper, emulator, z, overrides, words):
     cluster = {**copper.writeout.inputs.impurity_info.get_dict(), 'Zimp': [z]}
     with pytest.raises(ValueError, match=words):
-        copper.builder(
-            cluster, host=copper.host, kkr=copper.kkr, emulator=emulator, overrides={'scf': {'kkrimp': kkrimp}}
-        )
+        copper.builder(cluster, host=copper.host, kkr=copper.kkr, emulator=emulator, overrides=overrides)
 
 
 def test_a_builder_filled_by_hand_is_checked_when_it_is_submitted(copper):
