@@ -42,7 +42,7 @@ def test_functions_hold_what_impurities_do(dataset: ImpurityDataset, element: st
     record = cu.record(element)
     mesh = record.host.meshes[0]
     functions = ChannelFunctions(mesh, 16)
-    for site, spherical, other in ((0, 1.5e-3, 3e-4), (1, 5e-5, 5e-5)):
+    for site, spherical, other in ((0, 2e-3, 3e-4), (1, 1e-4, 5e-5)):
         difference = record.v[site] - record.reference[site]
         rest = difference - functions.expand(functions.coefficients(difference))
         squares = cu.components(mesh, rest * np.sqrt(volume_weights(mesh)))
