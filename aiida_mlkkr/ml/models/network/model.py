@@ -112,7 +112,9 @@ class Network(PotentialModel):
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """Arrays and details, see :class:`PotentialModel`."""
         weights = {f'{_WEIGHT}{array_name(name)}': to_array(one) for name, one in self._committee.named_parameters()}
-        return {**weights, **self._scales.to_arrays(), 'noise': self._noise}, asdict(self._committee.shape)
+        shape = asdict(self._committee.shape)
+        details = {**shape, 'paths': list(shape['paths'])}  # a tuple is not plain JSON
+        return {**weights, **self._scales.to_arrays(), 'noise': self._noise}, details
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, details: dict[str, Any]) -> Self:
