@@ -20,7 +20,9 @@ extensions = [
 ]
 myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath', 'fieldlist']
 myst_heading_anchors = 3
-nb_execution_mode = 'off'
+nb_execution_mode = 'force'
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
 
 # One page for each module, written when the documentation is built.
 apidoc_modules = [
