@@ -71,11 +71,24 @@ class GaussianProcess:
             np.mean(outputs * residual, axis=0),
         )
 
-    def predict(self, contributions: Contributions) -> tuple[FloatArray, FloatArray]:
-        """Mean (n', K) of observations, and their variance (n',) in units of the amplitudes."""
-        factor, known = self._factor(contributions), self._known(contributions)
-        beyond = self.covariance.variances(contributions) - np.sum(factor**2, axis=1)
-        return factor @ self.weights, np.maximum(beyond, 0.0) + np.sum(known**2, axis=0)
+    def predict(self, asked: Contributions, zeros: Contributions | None = None) -> tuple[FloatArray, FloatArray]:
+        """Mean (n', K) of observations, and their variance (n',) in units of the amplitudes.
+
+        :param zeros: other observations that are known to be zero, whether they have been trained on or not.
+        """
+        factor, known = self._seen(asked)
+        mean = factor @ self.weights
+        beyond = self.covariance.variances(asked) - np.sum(factor**2, axis=1)
+        variance = np.maximum(beyond, 0.0) + np.sum(known**2, axis=0)
+        if zeros is None or not zeros.number:
+            return mean, variance
+        its_factor, its_known = self._seen(zeros)
+        cross = self.covariance.between(asked, zeros) - factor @ its_factor.T + known.T @ its_known
+        own = self.covariance.between(zeros, zeros) - its_factor @ its_factor.T + its_known.T @ its_known
+        own[np.diag_indices_from(own)] += self.covariance.noise
+        step = np.linalg.solve(own, np.hstack([its_factor @ self.weights, cross.T]))
+        mean -= cross @ step[:, : mean.shape[1]]
+        return mean, np.maximum(variance - np.sum(cross * step[:, mean.shape[1] :].T, axis=1), 0.0)
 
     def left_out(
         self,
@@ -95,9 +108,10 @@ class GaussianProcess:
         :param asked_groups: (n',) the group of each; ``groups`` (n,) those of the training data.
         :param contributions, outputs, errors: the training data.
         """
-        known, of_training = (self._known(one) for one in (asked, contributions))
         mean, variance = self.predict(asked)
-        residuals = outputs - self.predict(contributions)[0]
+        known = self._seen(asked)[1]
+        factor, of_training = self._seen(contributions)
+        residuals = outputs - factor @ self.weights
         noise = self.covariance.noise + errors**2
         for group in np.unique(asked_groups):
             rows, members = np.flatnonzero(asked_groups == group), np.flatnonzero(groups == group)
@@ -134,16 +148,11 @@ class GaussianProcess:
             raise ModelError(f'the arrays of the process {prefix} do not fit together')
         return cls(Covariance.from_arrays(arrays, prefix), inducing, triangle, precision, weights, amplitudes)
 
-    def _factor(self, contributions: Contributions) -> FloatArray:
-        """Rows Φ (n', r) of observations."""
+    def _seen(self, contributions: Contributions) -> tuple[FloatArray, FloatArray]:
+        """Rows Φ (n', r) of observations, and P⁻¹ Φᵀ (r, n'), whose products are covariances of what is known."""
         cross = self.covariance.between(self.inducing, contributions)
         factor: FloatArray = solve_triangular(self.triangle, cross, lower=True).T
-        return factor
-
-    def _known(self, contributions: Contributions) -> FloatArray:
-        """Columns P⁻¹ Φᵀ (r, n'), whose products are covariances of what is known."""
-        known: FloatArray = solve_triangular(self.precision, self._factor(contributions).T, lower=True)
-        return known
+        return factor, solve_triangular(self.precision, factor.T, lower=True)
 
 
 def _pivoted_cholesky(contributions: Contributions, covariance: Covariance, rank: int) -> tuple[IntArray, FloatArray]:

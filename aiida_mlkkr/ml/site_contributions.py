@@ -56,12 +56,11 @@ class SiteContributions:
 def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bool = False) -> SiteContributions:
     """What impurities contribute to the channels of one l.
 
-    What does not change sign with a moment is the difference to what the atom of the host in place of the impurity
-    would do, f(impurity) − f(host): so much of f is common to hosts that one which has not been seen is half known.
+    See :func:`is_difference` for those that are differences to what the atoms of the host would do.
 
     :param part: what those on the sites contribute, or those around them.
     :param signed: of what changes sign with the moment of its impurity.
-    :param as_host: with the atoms of the host in place of the impurities, whatever their sign: that splits nothing.
+    :param as_host: with the atoms of the host in place of the impurities, whatever their sign: the sum is zero.
     """
     near = np.flatnonzero(sites.changed if part == 'own' else sites.neighbour_changed)
     owner = near if part == 'own' else sites.owner[near]
@@ -70,16 +69,24 @@ def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bo
     else:
         tensors = crystal_tensors(sites, l)[near] if part == 'own' else impurity_tensors(sites, near, l)
     of_impurity, of_host = (_features(part, sites, near, owner, host) for host in (False, True))
-    if not signed:
+    if is_difference(part, signed):
         features = _alternating(of_impurity, of_host)
         tensors, owner = _alternating(tensors, -tensors), np.repeat(owner, 2)
-    elif as_host:
-        features = of_host
     else:
-        features = of_impurity
+        features = of_host if as_host else of_impurity
+    if signed and not as_host:
         tensors = tensors * (sites.sign if part == 'own' else sites.neighbour_sign)[near, None, None]
     vectors, environment = environments(sites, sites.neighbour_z_host)
     return _along_directions(tensors, owner, features, vectors, environment[owner], l)
+
+
+def is_difference(part: Part, signed: bool) -> bool:
+    """Whether contributions are f(impurity) − f(atom of the host).
+
+    So much of what a neighbour does is common to hosts that one which has not been seen is half known by it. On the
+    site itself that holds for elements close to the host's only; that these do nothing is an observation there.
+    """
+    return part == 'around' and not signed
 
 
 def representatives(part: Part, sites: Sites) -> IntArray:

@@ -103,6 +103,14 @@ def test_left_out_is_what_the_others_say() -> None:
         np.testing.assert_allclose(variance[its], uncertainty, atol=1e-8)
 
 
+def test_zeros_that_are_told_are_as_if_trained_on() -> None:
+    cov, zeros, asked = covariance(1e-3, 0.3), single(np.array([8.5, 10.0])), single(np.array([0.4, 9.0]))
+    told = condition(single(X), Y, cov).predict(asked, zeros)
+    trained = condition(single(X).joined(zeros), np.concatenate([Y, np.zeros((2, 2))]), cov).predict(asked)
+    for one, other in zip(told, trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-8)
+
+
 def test_sums_of_contributions_are_taken_apart() -> None:
     """From sums of pairs alone the single contributions follow, and any other sum of them."""
     pairs = [(i, j) for i in range(8) for j in range(i)]

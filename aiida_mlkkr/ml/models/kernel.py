@@ -30,6 +30,7 @@ from aiida_mlkkr.ml.site_contributions import (
     Part,
     SiteContributions,
     contributions_of,
+    is_difference,
     representatives,
 )
 from aiida_mlkkr.ml.sites import Sites
@@ -75,8 +76,14 @@ class _Kind:
         """Whether the last output is the moment of the impurity."""
         return self.signed and self.part == 'own' and self.l == 0
 
-    def contributions(self, sites: Sites, as_host: bool = False) -> SiteContributions:
-        return contributions_of(self.part, sites, self.l, self.signed, as_host)
+    def contributions(self, sites: Sites) -> SiteContributions:
+        return contributions_of(self.part, sites, self.l, self.signed)
+
+    def zeros(self, sites: Sites) -> SiteContributions:
+        """What is known without a calculation: atoms of the host in place of the impurities do nothing."""
+        differs = is_difference(self.part, self.signed)
+        rows = np.empty(0, dtype=np.int64) if differs else representatives(self.part, sites)
+        return contributions_of(self.part, sites.subset(rows), self.l, self.signed, as_host=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +145,8 @@ class Kernel(PotentialModel):
         found = self._nothing(sites)
         for kind, process in self._trained():
             asked = kind.contributions(sites)
-            self._add(found, kind, process, asked, *process.predict(asked.contributions))
+            zeros = kind.zeros(sites).contributions
+            self._add(found, kind, process, asked, *process.predict(asked.contributions, zeros))
         return found
 
     def left_out(self, sites: Sites, targets: Targets, options: Any, seed: int) -> Estimate:
@@ -204,9 +212,7 @@ class Kernel(PotentialModel):
         scale = max(float(np.sqrt(np.sum(outputs**2) / max(len(outputs), 1))), _SMALLEST_SCALE)
         if kind.has_moment:
             outputs = np.column_stack([outputs, seen.direction[:, 0] * targets.moment[rows][seen.site]])
-        # atoms of the host split no spins; that they do not change the average is in its contributions
-        zeros = representatives(kind.part, chosen) if kind.signed else np.empty(0, dtype=np.int64)
-        host = kind.contributions(chosen.subset(zeros), as_host=True)
+        host = kind.zeros(chosen)
         nothing = len(host.site)
         return _Training(
             rows[seen.site],

@@ -132,14 +132,14 @@ def test_same_seed_same_arrays(rows: tuple[Sites, Targets], model: Kernel) -> No
 
 
 def test_fast_enough(model: Kernel) -> None:
-    """A cluster of 13 sites in less than 0.2 s."""
+    """A cluster of 13 sites in less than 0.2 s of computing, whatever else the machine does."""
     charges = np.full(len(SITES), 29.0)
     charges[0] = 26.0
     sites = sites_of_cluster([CU], 0, SITES, LAYER, charges, np.ones(len(SITES)))
     model.predict(sites)
-    begin = time.perf_counter()
+    begin = time.process_time()
     model.predict(sites)
-    assert time.perf_counter() - begin < 0.2
+    assert time.process_time() - begin < 0.2
 
 
 def full_law(sites: Sites) -> Targets:
