@@ -16,9 +16,9 @@ import pytest
 from model_clusters import KIND, record
 
 from aiida_mlkkr.ml.dataset import ImpurityDataset
-from aiida_mlkkr.ml.emulator import PotentialEmulator
-from aiida_mlkkr.ml.files import read_checkpoint, read_model, write_checkpoint, write_dataset
-from aiida_mlkkr.ml.train_main import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED, Order, main
+from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
+from aiida_mlkkr.ml.files import read_checkpoint, read_model, write_checkpoint, write_dataset, write_model
+from aiida_mlkkr.ml.train_main import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED, Order, main, read_order
 
 PROGRAM = Path(sysconfig.get_path('scripts'), 'aiida-mlkkr-train')
 TASK = {'emulator': {'radial_functions': 4}, 'cross_validation': {'folds': 4}}
@@ -71,34 +71,62 @@ def test_files_of_a_training(whole: Path):
     assert folds == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_a_checkpoint_and_the_rest_gives_the_same_model(whole: Path, tmp_path: Path, number):
-    folder = prepare(tmp_path)
+def stop_at(folder: Path, step: str, number: signal.Signals) -> str:
+    """Train until a line of the output begins so, and send a signal then; what was written after it."""
     process = start(folder)
-    lines = []
     for line in process.stdout:
-        lines.append(line)
-        if line.startswith('fold 2 of 4'):
+        if line.startswith(step):
             process.send_signal(number)
             break
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
-    assert f'stopped by {signal.Signals(number).name}; run it again' in stdout
-    _, state = read_checkpoint(folder / 'checkpoint.safetensors')
-    behind = len(state['found'])
-    assert behind in (1, 2)
     assert not (folder / 'model.safetensors').exists()
+    return stdout
 
+
+def go_on(folder: Path) -> str:
     process = start(folder)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert 'going on from checkpoint.safetensors' in stdout
+    return stdout
+
+
+def test_a_signal_leaves_a_checkpoint_and_the_rest_gives_the_same_model(whole: Path, tmp_path: Path):
+    folder = prepare(tmp_path)
+    assert 'stopped by SIGTERM; run it again' in stop_at(folder, 'fold 2 of 4', signal.SIGTERM)
+    _, state = read_checkpoint(folder / 'checkpoint.safetensors')
+    behind = len(state['found'])
+    assert behind in (1, 2)
+
+    stdout = go_on(folder)
     assert f'cross-validation: {behind + 1}/4' in stdout
     assert 'fold 1 of 4' not in stdout
     assert (folder / 'model.safetensors').read_bytes() == (whole / 'model.safetensors').read_bytes()
     reports = [json.loads((place / 'report.json').read_text()) for place in (folder, whole)]
     assert [report['runs'] for report in reports] == [2, 1]
     assert reports[0]['validation'] == reports[1]['validation']
+
+
+def test_a_network_goes_on_in_the_middle_of_its_epochs(tmp_path: Path):
+    """With the same bytes as without an interruption."""
+    pytest.importorskip('torch')
+    options = {'hidden': 4, 'layers': 1, 'folds': 2, 'repeats': 2, 'epochs': 25, 'patience': 25}
+    settings = {'model': 'network', 'radial_functions': 4, 'options': options}
+    folder = prepare(tmp_path, task={'emulator': settings, 'cross_validation': None})
+    _, dataset = read_order(folder)
+    emulator = PotentialEmulator.fit(dataset, EmulatorSettings.model_validate(settings))
+    write_model(folder / 'expected', *emulator.export())
+
+    assert 'stopped by SIGINT; run it again' in stop_at(folder, 'model, network', signal.SIGINT)
+    arrays, state = read_checkpoint(folder / 'checkpoint.safetensors')
+    assert state['stage'] == 'model'
+    assert arrays
+
+    assert 'model, network: 1/25' not in go_on(folder)
+    assert (folder / 'model.safetensors').read_bytes() == (folder / 'expected').read_bytes()
+    epochs = [entry['done'] for entry in progress(folder) if 'stage' in entry]
+    assert epochs == list(range(1, 26))
 
 
 def test_the_walltime_is_respected(tmp_path: Path):
