@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 from aiida import orm
@@ -36,9 +38,7 @@ class Outcome(NamedTuple):
 
 
 def run_here(planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable[[], bool]) -> Iterator[Outcome]:
-    """One after the other in this process, without a daemon.
-
-    Ctrl-C kills the run under way, and ends them all.
+    """One after the other in this process, without a daemon; Ctrl-C has to wait for the end of the run under way.
 
     :param goes_on: asked before each run; no further one begins after a no.
     """
@@ -51,11 +51,9 @@ def run_here(planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable
         except ValueError as error:
             yield Outcome(entry, None, f'refused: {error}', 0.0)
             continue
-        _, process = run_get_node(builder)
-        node = cast(orm.WorkChainNode, process)
-        if node.is_killed:
-            return
-        yield _outcome(entry, node, begin)
+        with _signals_wait():
+            _, process = run_get_node(builder)
+        yield _outcome(entry, cast(orm.WorkChainNode, process), begin)
 
 
 def run_in_daemon(
@@ -83,6 +81,16 @@ def run_in_daemon(
         for uuid in [uuid for uuid, (_, node, _) in running.items() if node.is_terminated]:
             yield _outcome(*running.pop(uuid))
         time.sleep(_POLL_SECONDS if running else 0.0)
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM: AiiDA would kill the process that runs here and leave its storage in disorder."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(planned: PlannedImpurity, node: orm.WorkChainNode, begin: float) -> Outcome:

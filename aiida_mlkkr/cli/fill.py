@@ -108,9 +108,8 @@ def fill(
     """Fill a dataset: impurities of the periodic table in the hosts at hand, each a workchain of its own.
 
     What the database has already, of the same impurities in the same write-out, is not run again, whoever calculated
-    it; what failed before is tried again. Ctrl-C lets the runs under way come to their end and begins no new one (with
-    one job it kills the run under way); the same command goes on from there. At the end the datasets are made that
-    `aiida-mlkkr train` learns from.
+    it; what failed before is tried again. Ctrl-C lets the runs under way come to their end and begins no new one; the
+    same command goes on from there. At the end the datasets are made that `aiida-mlkkr train` learns from.
     """
     from rich.console import Console
 
