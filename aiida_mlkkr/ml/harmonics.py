@@ -1,6 +1,6 @@
 """Real spherical harmonics as JuKKR has them, and how they rotate.
 
-Without the phase of Condon and Shortley, cos(mφ) for m > 0 and sin(|m|φ) for m < 0, normalised to ∫ Y² dΩ = 1:
+Without the phase of Condon and Shortley, cos(mφ) for m > 0 and sin(−mφ) for m < 0, normalised to ∫ Y² dΩ = 1:
 Y_00 = 1/√(4π) and Y_1m = √(3/4π) (y, z, x). The component lm has the index l² + l + m, from 0.
 """
 

@@ -36,7 +36,7 @@ class PotentialColumn:
 
 
 def matrix_figure(columns: Sequence[PotentialColumn]) -> Figure:
-    """A column for each impurity: V, V − V0, |V| and |V − V0|, V0 the start; predicted over converged.
+    """A column for each impurity: V, V − V0 (V0 the start) and the absolute values of both; predicted over converged.
 
     :raises ValueError: no impurity is given.
     """
