@@ -144,11 +144,18 @@ def _by_element(
 
 
 def _quadratic(values: FloatArray, kernel: FloatArray) -> FloatArray:
-    flat = values.reshape(len(values), -1)
-    product: FloatArray = (values @ kernel).reshape(len(values), -1) @ flat.T
+    there, part = _of_those_there(values, kernel)
+    product: FloatArray = (there @ part).reshape(len(there), -1) @ there.reshape(len(there), -1).T
     return product
 
 
 def _diagonal(values: FloatArray, kernel: FloatArray) -> FloatArray:
-    product: FloatArray = np.sum((values @ kernel) * values, axis=tuple(range(1, values.ndim)))
+    there, part = _of_those_there(values, kernel)
+    product: FloatArray = np.sum((there @ part) * there, axis=tuple(range(1, there.ndim)))
     return product
+
+
+def _of_those_there(values: FloatArray, kernel: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Values (..., e) and kernel (e, e) of the elements that there are: a few of the whole table."""
+    elements = np.flatnonzero(values.reshape(-1, ELEMENTS).any(axis=0))
+    return values[..., elements], kernel[np.ix_(elements, elements)]

@@ -25,14 +25,12 @@ from aiida_mlkkr.ml.elements import AROUND, ON_SITE
 FloatArray = NDArray[np.float64]
 
 _LENGTHS: Final = len(ON_SITE) + len(AROUND)
-_PRIOR_LENGTH: Final = np.log(2.5)
-_PRIOR_WIDTH: Final = 0.7
-_LENGTH_RANGE: Final = 2.0
-_STRENGTH_BOUNDS: Final = (-18.0, 7.0)
-_NOISE_BOUNDS: Final = (-18.0, 0.0)
-_NOISE: Final = -6.0
-_NOISE_WIDTH: Final = 2.0
-_STRENGTH_WIDTH: Final = 3.0
+_SPLIT: Final = (_LENGTHS, _LENGTHS + len(BLOCKS))
+_CENTRE: Final = np.concatenate([[np.log(2.5)] * _LENGTHS, [0.0] * len(BLOCKS), [-6.0] * 2])
+"""Expected logarithms: of lengths, of strengths in units that explain the outputs, of noise in units of the outputs."""
+_WIDTH: Final = np.concatenate([[0.7] * _LENGTHS, [3.0] * len(BLOCKS), [2.0] * 2])
+_LOW: Final = np.concatenate([_CENTRE[:_LENGTHS] - 2.0, [-18.0] * len(BLOCKS), [-18.0] * 2])
+_HIGH: Final = np.concatenate([_CENTRE[:_LENGTHS] + 2.0, [7.0] * len(BLOCKS), [0.0] * 2])
 _SMALLEST: Final = 1e-12
 _FORBIDDEN: Final = 1e-10
 """Mean square of the terms of a block below which symmetry forbids them, and what is left is rounding."""
@@ -69,73 +67,49 @@ class Likelihood:
     :param terms: of r rows.
     :param outputs: (r, K); ``known_noise`` (r,) variance that they are known to have.
     :param changed: (r,) whether there is an impurity on the site.
-    :param lengths: (8,) if they are settled already.
     """
 
-    def __init__(
-        self,
-        terms: Terms,
-        outputs: FloatArray,
-        known_noise: FloatArray,
-        changed: NDArray[np.bool_],
-        lengths: FloatArray | None = None,
-    ) -> None:
+    def __init__(self, terms: Terms, outputs: FloatArray, known_noise: FloatArray, changed: NDArray[np.bool_]) -> None:
         self._terms, self._outputs, self._known_noise = terms, outputs, known_noise
         self._classes = np.stack([changed, ~changed]).astype(np.float64)
-        self._settled = None if lengths is None else np.log(lengths)
-        start = np.full(_LENGTHS, _PRIOR_LENGTH) if self._settled is None else self._settled
         self._scale = max(float(np.mean(outputs**2)), _SMALLEST)
         squares = np.mean(outputs**2, axis=0) + _SMALLEST
         self._share = float(squares.sum() ** 2 / np.sum(squares**2)) / outputs.shape[1]
-        self._covariances = terms.covariances(*kernels(np.exp(start)))
-        traces = [np.trace(part) / len(part) for part in self._covariances]
+        traces = [np.mean(np.diag(part)) for part in terms.covariances(*kernels(np.exp(_CENTRE[:_LENGTHS])))]
         self._units = np.array([self._scale / trace if trace > _FORBIDDEN else self._scale for trace in traces])
 
     def maximised(self) -> Hyperparameters:
         """The most likely hyperparameters."""
-        start = np.concatenate([[_PRIOR_LENGTH] * _LENGTHS, [0.0] * len(BLOCKS), [_NOISE] * 2])
-        length = (_PRIOR_LENGTH - _LENGTH_RANGE, _PRIOR_LENGTH + _LENGTH_RANGE)
-        bounds = [length] * _LENGTHS + [_STRENGTH_BOUNDS] * len(BLOCKS) + [_NOISE_BOUNDS] * 2
-        skipped = 0 if self._settled is None else _LENGTHS
-        found = minimize(
-            self.cost,
-            start[skipped:],
-            jac=True,
-            method='L-BFGS-B',
-            bounds=bounds[skipped:],
-            options={'maxiter': _STEPS},
-        )
-        lengths, strengths, noise = self._split(found.x)
-        return Hyperparameters(np.exp(lengths), strengths, noise)
+        bounds = list(zip(_LOW, _HIGH, strict=True))
+        found = minimize(self.cost, _CENTRE, jac=True, method='L-BFGS-B', bounds=bounds, options={'maxiter': _STEPS})
+        return self._hyperparameters(found.x)
 
     def cost(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Minus the logarithm of the likelihood (times prior) of logarithms of hyperparameters, and its gradient."""
-        lengths, strengths, noise = self._split(x)
-        of_elements = kernels(np.exp(lengths))
-        parts = self._covariances if self._settled is not None else self._terms.covariances(*of_elements)
-        matrix = np.tensordot(strengths, parts, 1)
-        matrix[np.diag_indices_from(matrix)] += noise @ self._classes + self._known_noise
+        """Minus the logarithm of the likelihood times prior, and its gradient.
+
+        :param x: (13,) logarithms of hyperparameters, strengths and noise in units of the outputs.
+        """
+        tried = self._hyperparameters(x)
+        parts = self._terms.covariances(*tried.kernels)
+        matrix = np.tensordot(tried.strengths, parts, 1)
+        matrix[np.diag_indices_from(matrix)] += tried.noise @ self._classes + self._known_noise
         factor = cho_factor(matrix, lower=True)
         inverse = cho_solve(factor, np.eye(len(matrix)))
         solved = inverse @ self._outputs
         number = self._outputs.shape[1]
         value = 0.5 * float(np.sum(self._outputs * solved)) + number * float(np.log(np.diag(factor[0])).sum())
         slope = 0.5 * (number * inverse - solved @ solved.T)
-        of_blocks = strengths * np.array([np.sum(slope * part) for part in parts])
-        of_noise = noise * (self._classes @ np.diag(slope))
-        value, of_blocks, of_noise = self._share * value, self._share * of_blocks, self._share * of_noise
-        blocks, unexplained = x[-len(BLOCKS) - 2 : -2] / _STRENGTH_WIDTH, (x[-2:] - _NOISE) / _NOISE_WIDTH
-        value += 0.5 * float(blocks @ blocks + unexplained @ unexplained)
-        of_blocks, of_noise = of_blocks + blocks / _STRENGTH_WIDTH, of_noise + unexplained / _NOISE_WIDTH
-        if self._settled is not None:
-            return value, np.concatenate([of_blocks, of_noise])
-        away = (lengths - _PRIOR_LENGTH) / _PRIOR_WIDTH
-        by_length = self._terms.gradients(*of_elements)
-        of_lengths = np.array([np.sum(slope * np.tensordot(strengths, change, 1)) for change in by_length])
-        value += 0.5 * float(away @ away)
-        return value, np.concatenate([self._share * of_lengths + away / _PRIOR_WIDTH, of_blocks, of_noise])
+        by_length = (np.tensordot(tried.strengths, change, 1) for change in self._terms.gradients(*tried.kernels))
+        gradient = np.concatenate(
+            [
+                [np.sum(slope * change) for change in by_length],
+                tried.strengths * np.array([np.sum(slope * part) for part in parts]),
+                tried.noise * (self._classes @ np.diag(slope)),
+            ]
+        )
+        away = (x - _CENTRE) / _WIDTH
+        return self._share * value + 0.5 * float(away @ away), self._share * gradient + away / _WIDTH
 
-    def _split(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        lengths = x[:_LENGTHS] if self._settled is None else self._settled
-        strengths, noise = x[-len(BLOCKS) - 2 : -2], x[-2:]
-        return lengths, self._units * np.exp(strengths), self._scale * np.exp(noise)
+    def _hyperparameters(self, x: FloatArray) -> Hyperparameters:
+        lengths, strengths, noise = np.split(np.exp(x), _SPLIT)
+        return Hyperparameters(lengths, self._units * strengths, self._scale * noise)

@@ -100,14 +100,11 @@ class JacobiLegendre(PotentialModel):
         """Train, see :class:`PotentialModel`."""
         _, channels, functions = targets.average.shape
         model = cls(options, [], channels, functions)
-        lengths: dict[str, FloatArray] = {}
         for step, (quantity, l) in enumerate(steps := model._steps()):
             if monitor.should_stop():
                 raise TrainingInterrupted
             data = _Data(sites, targets, quantity, l)
-            found = model._most_likely(data, lengths.get(quantity), seed)
-            lengths[quantity] = found.lengths
-            model._expansions.append(model._expansion(data, found))
+            model._expansions.append(model._expansion(data, model._most_likely(data, seed)))
             monitor.progress('jacobi_legendre', step + 1, len(steps), {})
         return model
 
@@ -178,14 +175,14 @@ class JacobiLegendre(PotentialModel):
         features, missing = expansion.features(terms)
         return (features, outputs, np.where(changed, *expansion.noise) + known_noise + missing), missing
 
-    def _most_likely(self, data: _Data, lengths: FloatArray | None, seed: int) -> Hyperparameters:
+    def _most_likely(self, data: _Data, seed: int) -> Hyperparameters:
         """Hyperparameters from some of the clusters, if there are very many."""
         order = np.random.default_rng(seed).permutation(np.unique(data.group))
         counts = np.cumsum([np.sum(data.group == group) * (2 * data.l + 1) for group in order])
         groups = order[: max(1, int(np.sum(counts <= self._options.rows_for_lengths)))]
         chosen = np.flatnonzero(np.isin(data.group, groups))
         terms = self._terms(data.table.subset(data.sites[chosen]), data.quantity, data.l)
-        return Likelihood(terms, *data.outputs(chosen), lengths).maximised()
+        return Likelihood(terms, *data.outputs(chosen)).maximised()
 
     def _expansion(self, data: _Data, found: Hyperparameters) -> Expansion:
         """Condition on all data."""

@@ -21,7 +21,7 @@ from tests.support.model_clusters import SITES, host, row
 
 LMAX = 2
 FUNCTIONS = JacobiFunctions(2, 9.0)
-OPTIONS = JacobiLegendreOptions(pair_functions=2, cutoff=9.0, rows_for_lengths=120)
+OPTIONS = JacobiLegendreOptions(pair_functions=2, cutoff=9.0, rows_for_lengths=60)
 
 
 def cluster(impurities: dict[int, float], signs: tuple[int, ...] = (1, -1, 1)) -> Sites:
