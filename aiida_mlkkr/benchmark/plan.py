@@ -13,10 +13,12 @@ from rich.progress import Progress
 from aiida_mlkkr.benchmark.cases import Case, Files
 from aiida_mlkkr.benchmark.iterations import Converge, Origin, ScfRow, measure
 from aiida_mlkkr.benchmark.potentials import (
+    ChannelRow,
     CurveRow,
     ErrorRow,
     Outcome,
     Predictor,
+    channel_rows,
     curve_sizes,
     deviations,
     error_row,
@@ -32,7 +34,7 @@ from aiida_mlkkr.solver.errors import SolverError
 
 CURVE_FOLDS: Final = 4
 
-ERRORS, ITERATIONS, CURVES = 'errors.csv', 'iterations.csv', 'learning_curves.csv'
+ERRORS, ITERATIONS, CURVES, CHANNELS = 'errors.csv', 'iterations.csv', 'learning_curves.csv', 'channels.csv'
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class EmulatorBenchmark:
         self.errors = Table(folder / ERRORS, ErrorRow)
         self.iterations = Table(folder / ITERATIONS, ScfRow)
         self.curves = Table(folder / CURVES, CurveRow)
+        self.channels = Table(folder / CHANNELS, ChannelRow)
         self._predictor = Predictor(cases)
         self._converge = converge
         self._progress = progress
@@ -95,7 +98,7 @@ class EmulatorBenchmark:
             if case.files and ((case.record.source, '', '', start) not in self.errors):
                 made, _ = _made(partial(fixed_start, start, case), case.files)
                 if made is not None:
-                    self.errors.add(fixed_row(case, start, made.v))
+                    self.errors.add(fixed_row(case, start, made.values(case)))
         records = [case.record for case in self.cases]
         tasks = [
             (settings, split, fold)
@@ -111,6 +114,12 @@ class EmulatorBenchmark:
                 row = error_row(outcome, split, fold.name, settings.model)
                 if row.key not in self.errors:
                     self.errors.add(row)
+                    self._add_channels(outcome, split, fold.name, settings.model)
+
+    def _add_channels(self, outcome: Outcome, split: str, left_out: str, model: str) -> None:
+        if outcome.prediction is not None and outcome.case.kind.full_potential:
+            for row in channel_rows(outcome.case, outcome.prediction.v, split, left_out, model):
+                self.channels.add(row)
 
     def run_curves(self) -> None:
         """Learning curves of all models."""
@@ -156,7 +165,7 @@ class EmulatorBenchmark:
             start, problem = (None, origin.problem) if origin.problem else _made(make, files)
             if start is None and not problem:
                 continue
-            error = origin.error if start is None else deviations(case, start.v)['error']
+            error = origin.error if start is None else deviations(case, start.values(case))['error']
             known = replace(origin, error=error, problem=problem)
             self.iterations.add(measure(case, files, known, start, schedule, self._converge))
 

@@ -15,7 +15,7 @@ from aiida_mlkkr.benchmark.rows import Row
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
-from aiida_mlkkr.ml.metrics import rms, rms_by_radius
+from aiida_mlkkr.ml.metrics import rms, rms_by_channel, rms_by_radius
 from aiida_mlkkr.ml.splits import Fold, SplitName, grouped_folds, growing_subsets
 
 FloatArray = NDArray[np.float64]
@@ -65,6 +65,27 @@ class ErrorRow(Row):
     training_seconds: float
     seconds: float
     refusal: str
+
+
+@dataclass(frozen=True)
+class ChannelRow(Row):
+    """Error of one channel lm of a full potential on the impurities' sites, root mean square in mRy.
+
+    :param channel: lm, counted from 1 as in JuKKR's files.
+    :param known: size of the channel of the converged potential.
+    """
+
+    key_fields: ClassVar[tuple[str, ...]] = ('source', 'split', 'left_out', 'model', 'channel')
+
+    source: str
+    host: str
+    elements: str
+    split: str
+    left_out: str
+    model: str
+    channel: int
+    error: float
+    known: float
 
 
 @dataclass(frozen=True)
@@ -202,6 +223,20 @@ def deviations(case: Case, v: Sequence[FloatArray] | None) -> dict[str, Any]:
     )
     errors = [own_and_around(case, 1e3 * column) for column in table.T]
     return {**dict(zip(names, (own for own, _ in errors), strict=True)), 'around': errors[0][1]}
+
+
+def channel_rows(case: Case, v: Sequence[FloatArray], split: str, left_out: str, model: str) -> Iterator[ChannelRow]:
+    """Errors of a full potential channel by channel."""
+    record = case.record
+    squares = []
+    for site in record.impurities:
+        mesh = record.host.meshes[record.layer[site] - 1]
+        parts = (v[site] - record.v[site], record.v[site])
+        squares.append([rms_by_channel(mesh, part) ** 2 for part in parts])
+    errors, sizes = 1e3 * np.sqrt(np.mean(squares, axis=0))
+    for channel, (error, size) in enumerate(zip(errors, sizes, strict=True), start=1):
+        names = (record.source, record.host.name, case.elements, split, left_out, model)
+        yield ChannelRow(*names, channel, float(error), float(size))
 
 
 def own_and_around(case: Case, values: FloatArray) -> tuple[float, float]:

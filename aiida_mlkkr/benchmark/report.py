@@ -31,7 +31,8 @@ _COLUMNS: Final = 8
 
 def write_report(measured: EmulatorBenchmark, folder: Path) -> list[str]:
     """Write ``report.md`` and the figures that there are data for; return the names of the files."""
-    texts = [table.markdown for table in tables(measured.errors.rows, measured.iterations.rows, measured.curves.rows)]
+    errors, iterations, curves = measured.errors.rows, measured.iterations.rows, measured.curves.rows
+    texts = [table.markdown for table in tables(errors, iterations, curves, measured.channels.rows)]
     (folder / REPORT).write_text('\n'.join(texts), encoding='utf-8')
     written = [REPORT]
     for name, figure in _figures(measured):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.benchmark.cases import Case, Files
 from aiida_mlkkr.kkr.potential import ImpurityPotential
+from aiida_mlkkr.kkr.shapes import values_of
 from aiida_mlkkr.ml.emulator import Prediction
 from aiida_mlkkr.solver.start import cluster_potential, free_moment, host_of_cluster, standard_start
 
@@ -30,10 +31,13 @@ class Start:
     potential: ImpurityPotential
     state_known: bool
 
-    @property
-    def v(self) -> tuple[FloatArray, ...]:
-        """Potential (nspin, n) of each site in Ry, without -2Z/r."""
-        return tuple(np.array([atom.v for atom in site]) for site in self.potential.sites)
+    def values(self, case: Case) -> tuple[FloatArray, ...]:
+        """Potential (nspin, size) of each site in Ry, without -2Z/r, as in :class:`ImpurityRecord`."""
+        meshes = [case.record.host.meshes[layer - 1] for layer in case.record.layer]
+        return tuple(
+            np.array([values_of(atom, mesh) for atom in site])
+            for site, mesh in zip(self.potential.sites, meshes, strict=True)
+        )
 
 
 def fixed_start(name: FixedStart, case: Case, files: Files) -> Start | None:

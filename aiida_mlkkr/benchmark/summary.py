@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiida_mlkkr.benchmark.iterations import ScfRow
-from aiida_mlkkr.benchmark.potentials import CurveRow, ErrorRow
+from aiida_mlkkr.benchmark.potentials import ChannelRow, CurveRow, ErrorRow
 from aiida_mlkkr.kkr.elements import SYMBOLS, block
 from aiida_mlkkr.ml.metrics import calibration
 
@@ -18,6 +19,9 @@ FloatArray = NDArray[np.float64]
 T = TypeVar('T')
 
 NOTHING: Final = '–'
+FORBIDDEN: Final = 1e-6
+"""Size in mRy below which a channel is zero."""
+
 CLASSES: Final = ('magnetic', 'sp', 'd')
 """Impurities with a moment; those without, by the block of the periodic table (Zn, Cd and the host count to d)."""
 
@@ -39,11 +43,17 @@ class TextTable:
         return f'**{self.title}**\n\n' + '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
 
 
-def tables(errors: Sequence[ErrorRow], iterations: Sequence[ScfRow], curves: Sequence[CurveRow]) -> list[TextTable]:
+def tables(
+    errors: Sequence[ErrorRow],
+    iterations: Sequence[ScfRow],
+    curves: Sequence[CurveRow],
+    channels: Sequence[ChannelRow],
+) -> list[TextTable]:
     """All tables that there is something in."""
     made = [
         error_table(errors),
         shell_table(errors),
+        channel_table(channels),
         calibration_table(errors),
         curve_table(curves),
         *(saving_table(iterations, reference) for reference in _REFERENCES),
@@ -144,6 +154,20 @@ def curve_table(curves: Sequence[CurveRow]) -> TextTable:
     ]
     title = 'Learning curves: error on the impurity site (mRy) against the number of impurities learnt from'
     return TextTable(title, ('model', *map(str, sizes)), tuple(body))
+
+
+def channel_table(channels: Sequence[ChannelRow]) -> TextTable:
+    """Errors of full potentials by channel; channels that symmetry forbids, and models leave alone, are not shown."""
+    shown = sorted({row.channel for row in channels if row.known > FORBIDDEN or row.error > FORBIDDEN})
+    body = [
+        (split, model, *(_median([row.error for row in group if row.channel == channel]) for channel in shown))
+        for split, of_split in _grouped(channels, 'split')
+        for model, group in _grouped(of_split, 'model')
+    ]
+    headings = ('left out', 'model', *(f'lm {channel} (l = {isqrt(channel - 1)})' for channel in shown))
+    return TextTable(
+        'Error on the impurity site by channel of the full potential, medians in mRy', headings, tuple(body)
+    )
 
 
 def savings(iterations: Sequence[ScfRow], reference: str) -> list[tuple[ScfRow, float]]:

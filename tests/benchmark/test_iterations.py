@@ -70,7 +70,7 @@ def test_savings(cases, scf):
     (line,) = saving_table(rows, 'voronoi').rows
     assert line == ('impurity', 'kernel', 'tuned', '75% (1)', '–', '–', '0', '0')
     assert savings(rows, 'free_atoms') == []
-    assert len(tables([], rows, [])) == 2, 'savings against the voronoi start, iterations'
+    assert len(tables([], rows, [], [])) == 2, 'savings against the voronoi start, iterations'
 
 
 def test_classes(cases, scf):

@@ -7,9 +7,10 @@ import pytest
 from rich.progress import Progress
 
 from aiida_mlkkr.benchmark.plan import CURVES, ERRORS, EmulatorBenchmark, Plan
-from aiida_mlkkr.benchmark.potentials import ErrorRow, deviations, error_row, own_and_around, predict_fold
+from aiida_mlkkr.benchmark.potentials import ErrorRow, channel_rows, deviations, error_row, own_and_around, predict_fold
 from aiida_mlkkr.benchmark.report import write_report
 from aiida_mlkkr.benchmark.rows import Table
+from aiida_mlkkr.benchmark.summary import channel_table
 from aiida_mlkkr.ml.emulator import EmulatorSettings
 from aiida_mlkkr.ml.splits import Fold
 
@@ -43,6 +44,14 @@ def test_a_potential_that_is_off_by_a_constant(cases):
     assert found['shell_1'] == pytest.approx(found['shell_4'])
     exact = deviations(case, case.record.v)
     assert not any(exact.values())
+
+
+def test_errors_by_channel(cases):
+    case = cases[2]
+    (row,) = channel_rows(case, [v + 0.002 for v in case.record.v], 'impurity', 'Mn', 'kernel')
+    assert (row.channel, row.error) == (1, pytest.approx(2.0))
+    (line,) = channel_table([row]).rows
+    assert line == ('impurity', 'kernel', '2')
 
 
 def test_sites_with_impurities_and_others(cases):
