@@ -4,8 +4,8 @@
 
 The group is one of ``kkr_imp_wc`` workflows in full potential in the current AiiDA profile. Errors are root mean
 squares over the cell in mRy, of both spins, by angular momentum l: on the impurity's site and on its first neighbour.
-With an executable of KKRimp predicted potentials are also converged, with the settings of the archived runs but no
-initial field; iterations are those of all runs together.
+With an executable of KKRimp predicted potentials are also converged, with the settings of the last archived run, which
+have no initial field; the archived iterations are those of all runs together.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import argparse
 import csv
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -138,29 +137,22 @@ def rows(model: str, case: Case, prediction: Prediction, refusal: str) -> Iterat
             }
 
 
-def converge(kkrimp: Path, case: Case, prediction: Prediction) -> list[tuple[int, float]]:
-    """Iterations and last error of each run from a predicted potential."""
-    layers = case.record.layer
-    sites = host_of_cluster(case.writeout.potential, layers)
-    writeout = case.writeout
+def converge(kkrimp: Path, case: Case, prediction: Prediction) -> list[float]:
+    """Errors of the iterations from a predicted potential, with the settings of the last archived run."""
+    writeout, run = case.writeout, case.runs[-1]
+    sites = host_of_cluster(writeout.potential, case.record.layer)
     potential = cluster_potential(case.record.z, writeout.lmax, sites, writeout.contour_bottom, prediction.v)
-    folder = Path(mkdtemp(prefix='full_potential_'))
-    write_potential(potential, folder / 'out_potential')
-    found = []
-    for run in case.runs:
-        shutil.move(folder / 'out_potential', folder / 'potential')
+    with TemporaryDirectory() as directory:
+        folder = Path(directory)
+        write_potential(potential, folder / 'potential')
         for name in HOST_FILES:
             (folder / name).write_bytes(case.impurity.host_writeout.base.repository.get_object_content(name, 'rb'))
         for name in RUN_FILES:
             (folder / name).write_bytes(run.base.repository.get_object_content(name, 'rb'))
-        config = re.sub(r'HFIELD=.*', 'HFIELD= 0.0 0', (folder / 'config.cfg').read_text())
-        (folder / 'config.cfg').write_text(config)
         environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
         done = subprocess.run([kkrimp], cwd=folder, capture_output=True, text=True, env=environment, check=False)
-        errors = re.findall(r'average rms-error : v\+ \+ v- = *(\S+)', done.stdout)
-        found.append((len(errors), float(errors[-1].replace('D', 'E')) if errors else float('nan')))
-    shutil.rmtree(folder)
-    return found
+    errors = re.findall(r'average rms-error : v\+ \+ v- = *(\S+)', done.stdout)
+    return [float(error.replace('D', 'E')) for error in errors]
 
 
 def main() -> None:
@@ -183,8 +175,10 @@ def main() -> None:
             for row in new:
                 print(*row.values(), sep='\t', flush=True)
             if arguments.kkrimp and case.element in arguments.converge:
-                runs = converge(arguments.kkrimp.resolve(), case, prediction)
-                print(f'{model} {case.element}: (iterations, error) {runs}, archived {case.iterations}', flush=True)
+                errors = converge(arguments.kkrimp.resolve(), case, prediction)
+                print(
+                    f'{model} {case.element}: {len(errors)} iterations, archived {case.iterations}', errors, flush=True
+                )
     if arguments.csv:
         with arguments.csv.open('w', newline='') as stream:
             writer = csv.DictWriter(stream, list(table[0]))
