@@ -72,7 +72,8 @@ class Covariance:
         first, second = contributions.pairs()
         weights = contributions.weight[first] * contributions.weight[second]
         values = weights * self._single(contributions, first, contributions, second)
-        return np.bincount(contributions.observation[first], values, contributions.number)
+        total: FloatArray = np.bincount(contributions.observation[first], values, contributions.number).astype(float)
+        return total
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Plain arrays, their names beginning with ``prefix``, that :meth:`from_arrays` takes back."""
@@ -106,9 +107,13 @@ class Covariance:
         of_one, of_other = one.environment[first], other.environment[second]
         if first.ndim == 1:
             overlaps = np.sum(one.environments[of_one] * other.environments[of_other], axis=1)
-            return np.maximum(overlaps, 0.0) ** self.power
-        overlaps = np.maximum(one.environments @ other.environments.T, 0.0) ** self.power
-        return overlaps[of_one, of_other]
+            return _power(overlaps, self.power)
+        return _power(one.environments @ other.environments.T, self.power)[of_one, of_other]
+
+
+def _power(overlaps: FloatArray, power: float) -> FloatArray:
+    raised: FloatArray = np.maximum(overlaps, 0.0) ** power
+    return raised
 
 
 def _matern(x: FloatArray, first: IntArray, y: FloatArray, second: IntArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """Jacobi polynomials of a distance, and the Jacobi-Legendre expansion of a scalar field that is made of them.
 
-M. Domina, U. Patil, M. Cobelli, S. Sanvito, Phys. Rev. B 108, 094102 (2023); B. Focassio, M. Domina, U. Patil, A.
-Fazzio, S. Sanvito, npj Comput. Mater. 9, 87 (2023). With x(r) = cos(π r/r_cut), Jacobi polynomials P_n of orders (α, β), and
+M. Domina, U. Patil, M. Cobelli, S. Sanvito, Phys. Rev. B 108, 094102 (2023); B. Focassio, M. Domina, U. Patil,
+A. Fazzio, S. Sanvito, npj Comput. Mater. 9, 87 (2023). With x(r) = cos(π r/r_cut), Jacobi polynomials P_n
+of orders (α, β), and
 
     P̃_n = P_n(x) − P_n(−1)                          (n ≥ 1, vanishing at r_cut),
     P̄_n = P̃_n − P̃_n(x=1)/P̃_1(x=1) · P̃_1             (n ≥ 2, vanishing at r = 0 too),

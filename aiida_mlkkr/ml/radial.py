@@ -124,8 +124,7 @@ def channel_functions(mesh: RadialMesh, number: int) -> ChannelFunctions:
 def _within_cell(x: FloatArray, inside: FloatArray, number: int) -> FloatArray:
     """Polynomials (n, number) in x, in a cell cut off at its boundary."""
     if (inside == 1.0).all():
-        polynomials: FloatArray = legvander(x, number - 1)
-        return polynomials
+        return np.asarray(legvander(x, number - 1), dtype=np.float64)
     beyond = number // 4
     inner, outer = legvander(x, number - beyond - 1), legvander(x, max(beyond - 1, 0))[:, :beyond]
     values: FloatArray = np.hstack([inner * inside[:, None], outer * (inside * (1.0 - inside))[:, None]])

@@ -223,7 +223,9 @@ def test_a_prediction_has_the_zero_of_its_host(emulator: PotentialEmulator) -> N
 
 @pytest.mark.parametrize('z', [64.0, 79.0, 0.0])
 def test_elements_out_of_range(emulator: PotentialEmulator, z: float) -> None:
-    with pytest.raises(ModelError, match=f'{symbol(z)} in place of Cu is out of the range of the model, which has seen Sc'):
+    with pytest.raises(
+        ModelError, match=f'{symbol(z)} in place of Cu is out of the range of the model, which has seen Sc'
+    ):
         predict(emulator, record({0: z}))
 
 
@@ -237,7 +239,10 @@ def test_no_element(emulator: PotentialEmulator) -> None:
     [
         (ImpurityDataset(KIND, ()), 'the dataset is empty'),
         (ImpurityDataset(KIND, (record({}),)), 'the dataset is empty'),
-        (ImpurityDataset(dataclasses.replace(KIND, full_potential=True), row().impurities), r'the potentials have \[1\]'),
+        (
+            ImpurityDataset(dataclasses.replace(KIND, full_potential=True), row().impurities),
+            r'the potentials have \[1\]',
+        ),
     ],
 )
 def test_refused_training(dataset: ImpurityDataset, message: str) -> None:
