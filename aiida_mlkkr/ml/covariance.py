@@ -69,10 +69,14 @@ class Covariance:
 
     def variances(self, contributions: Contributions) -> FloatArray:
         """Variances (n,) of observations, without noise."""
-        first, second = contributions.pairs()
-        weights = contributions.weight[first] * contributions.weight[second]
-        values = weights * self._single(contributions, first, contributions, second)
-        total: FloatArray = np.bincount(contributions.observation[first], values, contributions.number).astype(float)
+        return self.with_other_features(contributions, contributions)
+
+    def with_other_features(self, one: Contributions, other: Contributions) -> FloatArray:
+        """Covariances (n,) of each observation with the same one made of contributions of other features."""
+        first, second = one.pairs()
+        weights = one.weight[first] * other.weight[second]
+        values = weights * self._single(one, first, other, second)
+        total: FloatArray = np.bincount(one.observation[first], values, one.number).astype(float)
         return total
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:

@@ -74,21 +74,19 @@ class GaussianProcess:
     def predict(self, asked: Contributions, zeros: Contributions | None = None) -> tuple[FloatArray, FloatArray]:
         """Mean (n', K) of observations, and their variance (n',) in units of the amplitudes.
 
-        :param zeros: other observations that are known to be zero, whether they have been trained on or not.
+        :param zeros: for each observation the same one of contributions with other features, which is known to be zero.
         """
         factor, known = self._seen(asked)
         mean = factor @ self.weights
-        beyond = self.covariance.variances(asked) - np.sum(factor**2, axis=1)
-        variance = np.maximum(beyond, 0.0) + np.sum(known**2, axis=0)
-        if zeros is None or not zeros.number:
+        variance = self._variance(self.covariance.variances(asked), factor, known)
+        if zeros is None:
             return mean, variance
         its_factor, its_known = self._seen(zeros)
-        cross = self.covariance.between(asked, zeros) - factor @ its_factor.T + known.T @ its_known
-        own = self.covariance.between(zeros, zeros) - its_factor @ its_factor.T + its_known.T @ its_known
-        own[np.diag_indices_from(own)] += self.covariance.noise
-        step = np.linalg.solve(own, np.hstack([its_factor @ self.weights, cross.T]))
-        mean -= cross @ step[:, : mean.shape[1]]
-        return mean, np.maximum(variance - np.sum(cross * step[:, mean.shape[1] :].T, axis=1), 0.0)
+        its_variance = self._variance(self.covariance.variances(zeros), its_factor, its_known) + self.covariance.noise
+        cross = self.covariance.with_other_features(asked, zeros)
+        cross += np.sum(known * its_known, axis=0) - np.sum(factor * its_factor, axis=1)
+        step = cross / its_variance
+        return mean - step[:, None] * (its_factor @ self.weights), np.maximum(variance - step * cross, 0.0)
 
     def left_out(
         self,
@@ -147,6 +145,12 @@ class GaussianProcess:
         if triangle.shape != square or precision.shape != square or weights.shape != (square[0], len(amplitudes)):
             raise ModelError(f'the arrays of the process {prefix} do not fit together')
         return cls(Covariance.from_arrays(arrays, prefix), inducing, triangle, precision, weights, amplitudes)
+
+    @staticmethod
+    def _variance(before: FloatArray, factor: FloatArray, known: FloatArray) -> FloatArray:
+        """What is left of variances (n',) once the data are known."""
+        left: FloatArray = np.maximum(before - np.sum(factor**2, axis=1), 0.0) + np.sum(known**2, axis=0)
+        return left
 
     def _seen(self, contributions: Contributions) -> tuple[FloatArray, FloatArray]:
         """Rows Φ (n', r) of observations, and P⁻¹ Φᵀ (r, n'), whose products are covariances of what is known."""

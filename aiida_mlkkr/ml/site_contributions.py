@@ -60,7 +60,7 @@ def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bo
 
     :param part: what those on the sites contribute, or those around them.
     :param signed: of what changes sign with the moment of its impurity.
-    :param as_host: with the atoms of the host in place of the impurities, whatever their sign: the sum is zero.
+    :param as_host: the same with the features of the atoms of the host in place of the impurities: the sum is zero.
     """
     near = np.flatnonzero(sites.changed if part == 'own' else sites.neighbour_changed)
     owner = near if part == 'own' else sites.owner[near]
@@ -74,7 +74,7 @@ def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bo
         tensors, owner = _alternating(tensors, -tensors), np.repeat(owner, 2)
     else:
         features = of_host if as_host else of_impurity
-    if signed and not as_host:
+    if signed:
         tensors = tensors * (sites.sign if part == 'own' else sites.neighbour_sign)[near, None, None]
     vectors, environment = environments(sites, sites.neighbour_z_host)
     return _along_directions(tensors, owner, features, vectors, environment[owner], l)

@@ -104,11 +104,14 @@ def test_left_out_is_what_the_others_say() -> None:
 
 
 def test_zeros_that_are_told_are_as_if_trained_on() -> None:
-    cov, zeros, asked = covariance(1e-3, 0.3), single(np.array([8.5, 10.0])), single(np.array([0.4, 9.0]))
-    told = condition(single(X), Y, cov).predict(asked, zeros)
-    trained = condition(single(X).joined(zeros), np.concatenate([Y, np.zeros((2, 2))]), cov).predict(asked)
-    for one, other in zip(told, trained, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-8)
+    """Each one for its own observation."""
+    cov, places, zeros = covariance(1e-3, 0.3), np.array([0.4, 9.0, 9.5]), np.array([1.5, 8.5, 10.0])
+    told = condition(single(X), Y, cov).predict(single(places), single(zeros))
+    for i in range(3):
+        x = single(X).joined(single(zeros[i : i + 1]))
+        trained = condition(x, np.concatenate([Y, np.zeros((1, 2))]), cov).predict(single(places[i : i + 1]))
+        for one, other in zip(told, trained, strict=True):
+            np.testing.assert_allclose(one[i : i + 1], other, atol=1e-8)
 
 
 def test_sums_of_contributions_are_taken_apart() -> None:

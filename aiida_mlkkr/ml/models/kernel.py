@@ -79,11 +79,14 @@ class _Kind:
     def contributions(self, sites: Sites) -> SiteContributions:
         return contributions_of(self.part, sites, self.l, self.signed)
 
-    def zeros(self, sites: Sites) -> SiteContributions:
-        """What is known without a calculation: atoms of the host in place of the impurities do nothing."""
-        differs = is_difference(self.part, self.signed)
-        rows = np.empty(0, dtype=np.int64) if differs else representatives(self.part, sites)
-        return contributions_of(self.part, sites.subset(rows), self.l, self.signed, as_host=True)
+    def zeros(self, sites: Sites) -> SiteContributions | None:
+        """What is known without a calculation: the atoms of the host in place of the impurities do nothing.
+
+        Nothing if that is in the contributions already.
+        """
+        if is_difference(self.part, self.signed):
+            return None
+        return contributions_of(self.part, sites, self.l, self.signed, as_host=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +148,9 @@ class Kernel(PotentialModel):
         found = self._nothing(sites)
         for kind, process in self._trained():
             asked = kind.contributions(sites)
-            zeros = kind.zeros(sites).contributions
-            self._add(found, kind, process, asked, *process.predict(asked.contributions, zeros))
+            zeros = kind.zeros(sites)
+            mean, variance = process.predict(asked.contributions, None if zeros is None else zeros.contributions)
+            self._add(found, kind, process, asked, mean, variance)
         return found
 
     def left_out(self, sites: Sites, targets: Targets, options: Any, seed: int) -> Estimate:
@@ -212,13 +216,16 @@ class Kernel(PotentialModel):
         scale = max(float(np.sqrt(np.sum(outputs**2) / max(len(outputs), 1))), _SMALLEST_SCALE)
         if kind.has_moment:
             outputs = np.column_stack([outputs, seen.direction[:, 0] * targets.moment[rows][seen.site]])
-        host = kind.zeros(chosen)
+        errors = targets.error[rows][seen.site] / scale
+        host = kind.zeros(chosen.subset(representatives(kind.part, chosen)))
+        if host is None:
+            return _Training(rows[seen.site], seen.contributions, outputs, errors)
         nothing = len(host.site)
         return _Training(
             rows[seen.site],
             seen.contributions.joined(host.contributions),
             np.concatenate([outputs, np.zeros((nothing, outputs.shape[1]))]),
-            np.concatenate([targets.error[rows][seen.site] / scale, np.zeros(nothing)]),
+            np.concatenate([errors, np.zeros(nothing)]),
         )
 
     def _add(
