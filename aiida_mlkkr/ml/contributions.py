@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -63,10 +64,13 @@ class Contributions:
 
     def summed(self, matrix: FloatArray) -> FloatArray:
         """Rows (m, k) of single contributions, weighted and summed to rows (n, k) of observations."""
-        single = np.arange(len(self.weight))
-        summation = csr_array((self.weight, (self.observation, single)), shape=(self.number, len(self.weight)))
-        total: FloatArray = summation @ matrix
+        total: FloatArray = self._summation @ matrix
         return total
+
+    @cached_property
+    def _summation(self) -> csr_array:
+        single = np.arange(len(self.weight))
+        return csr_array((self.weight, (self.observation, single)), shape=(self.number, len(self.weight)))
 
     def pairs(self) -> tuple[IntArray, IntArray]:
         """All ordered pairs of contributions to the same observation, each with itself included."""
