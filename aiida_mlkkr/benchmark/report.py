@@ -70,7 +70,8 @@ def _columns(measured: EmulatorBenchmark) -> Iterator[PotentialColumn]:
         site = int(record.impurities[0])
         mesh = record.host.meshes[record.layer[site] - 1]
         average = [values.mean(axis=0)[: mesh.n] for values in (prediction.v[site], record.v[site])]
-        yield PotentialColumn(outcome.case.elements, mesh.r, record.reference[site][: mesh.n], average[0], average[1])
+        title = f'{outcome.case.elements} in {record.host.name.partition(" ")[0]}'
+        yield PotentialColumn(title, mesh.r, record.reference[site][: mesh.n], average[0], average[1])
 
 
 BASELINES: Final = ('standard_start', 'nearest_in_host', 'nearest_in_table')
