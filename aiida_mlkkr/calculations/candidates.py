@@ -14,11 +14,11 @@ def best_candidate(candidates: orm.Dict, failures: orm.Dict, **reports: orm.Dict
 
     :param candidates: settings of the emulators by label.
     :param failures: why there is no report of a candidate, by label.
-    :param reports: of the trainings (``mlkkr.train``) by label.
+    :param reports: of the trainings (``mlkkr.train``), by ``report_`` and the label.
     :return: ``settings`` of the training of the best one on all data, and ``candidates``, a table of all of them, the
         best one first (errors in Ry, of moments in µB); exit code 230 if there is no error to compare.
     """
-    rows = {label: _row(settings, reports.get(label)) for label, settings in candidates.get_dict().items()}
+    rows = {label: _row(settings, reports.get(f'report_{label}')) for label, settings in candidates.get_dict().items()}
     for label, why in failures.get_dict().items():
         rows[label]['failure'] = why
     compared = sorted((row['error_Ry'], label) for label, row in rows.items() if row.get('error_Ry') is not None)

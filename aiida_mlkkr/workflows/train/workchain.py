@@ -133,7 +133,7 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
             found, node = best_candidate.run_get_node(
                 candidates=self.inputs.candidates,
                 failures=orm.Dict(self.ctx.failures),
-                **self.ctx.reports,
+                **{f'report_{label}': report for label, report in self.ctx.reports.items()},
                 metadata={'call_link_label': 'best_candidate'},
             )
             if node.is_finished_ok:
