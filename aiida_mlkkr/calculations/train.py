@@ -13,6 +13,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from pydantic import ValidationError
 
+from aiida_mlkkr import __version__
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.ml.spec import first_complaint
@@ -70,6 +71,13 @@ def time_to_train(max_wallclock_seconds: float) -> float:
 class TrainCalculation(CalcJob):
     """Train an emulator of impurity potentials with ``aiida-mlkkr-train``."""
 
+    CACHE_VERSION = __version__  # type: ignore[assignment]  # it is only compared
+
+    @classmethod
+    def is_valid_cache(cls, node: orm.ProcessNode) -> bool:
+        """Only what went well: a failure may be that of the machine, or of limits that the hash leaves out."""
+        return bool(node.is_finished_ok) and super().is_valid_cache(node)
+
     @classmethod
     def define(cls, spec: Any) -> None:
         """Define the process specification."""
@@ -121,7 +129,9 @@ class TrainCalculation(CalcJob):
             'ERROR_OUTPUT_MISSING',
             message='the training has left no report and no checkpoint: {reason}. See the files of the scheduler.',
         )
-        spec.exit_code(311, 'ERROR_OUTPUT_INVALID', message='a result of the training cannot be read: {reason}')
+        spec.exit_code(
+            311, 'ERROR_OUTPUT_INVALID', message='a result of the training cannot be read: {reason}. Run it again.'
+        )
         spec.exit_code(
             400,
             'ERROR_OUT_OF_WALLTIME',

@@ -29,7 +29,10 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
     def define(cls, spec: Any) -> None:
         """Define the process specification."""
         super().define(spec)
-        spec.expose_inputs(TrainCalculation, namespace='train')
+        spec.expose_inputs(
+            TrainCalculation, namespace='train', namespace_options={'help': 'Passed on to each TrainCalculation.'}
+        )
+        spec.inputs['on_unhandled_failure'].default = lambda: orm.Str('restart_once')
         spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['base']['max_iterations'])
         spec.outline(
             cls.setup,
@@ -42,6 +45,12 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
             'ERROR_MAXIMUM_ITERATIONS_EXCEEDED',
             message='the training was not done in max_iterations calculations: raise it, or max_wallclock_seconds; the '
             'last calculation has a checkpoint to go on from (train.parent_folder)',
+        )
+        spec.exit_code(
+            402,
+            'ERROR_UNHANDLED_FAILURE',
+            message='the training has crashed, more than once unless on_unhandled_failure says otherwise: see the last '
+            'calculation and the files of its scheduler',
         )
         spec.exit_code(410, 'ERROR_TRAINING_FAILED', message='{process} failed: {reason}')
         spec.exit_code(

@@ -8,11 +8,11 @@ from model_clusters import KIND, record
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 
 CANDIDATES = {
-    'nothing_learnt': {'model': 'standard_start', 'radial_functions': 4},
+    'candidates': {'model': 'standard_start', 'radial_functions': 4},
     'nearest': {'model': 'nearest_in_table', 'radial_functions': 4},
     'kernel': {'model': 'kernel', 'radial_functions': 4},
 }
-"""Of pairs of impurities one learns nothing, one cannot learn, one can."""
+"""Of pairs of impurities one learns nothing, whatever its label, one cannot learn, one can."""
 
 
 @pytest.fixture(scope='module')
@@ -51,9 +51,9 @@ def test_the_best_candidate_is_trained_on_all_data(build):
     table = outputs['candidates'].get_dict()
     rows = {row['candidate']: row for row in table['table']}
     assert table['best'] == 'kernel'
-    assert list(rows) == ['kernel', 'nothing_learnt', 'nearest']
-    assert rows['kernel']['error_Ry'] < rows['nothing_learnt']['error_Ry']
-    assert rows['nothing_learnt']['error_Ry'] == pytest.approx(rows['nothing_learnt']['reference_error_Ry'])
+    assert list(rows) == ['kernel', 'candidates', 'nearest']
+    assert rows['kernel']['error_Ry'] < rows['candidates']['error_Ry']
+    assert rows['candidates']['error_Ry'] == pytest.approx(rows['candidates']['reference_error_Ry'])
     assert 'there is no single impurity among them' in rows['nearest']['failure']
     assert rows['kernel']['settings'] == CANDIDATES['kernel']
 
@@ -68,7 +68,7 @@ def test_the_best_candidate_is_trained_on_all_data(build):
         link.link_label: link.node for link in node.base.links.get_outgoing().all() if 'CALL' in link.link_type.name
     }
     assert links.keys() == {
-        'candidate_nothing_learnt',
+        'candidate_candidates',
         'candidate_nearest',
         'candidate_kernel',
         'best_candidate',
@@ -89,6 +89,28 @@ def test_no_candidate_is_trained_in_time(build):
     _, node = run_get_node(builder)
     assert node.exit_status == 420
     assert 'not done in max_iterations calculations' in node.exit_message
+
+
+def test_a_training_that_crashes_is_done_once_more(aiida_localhost, aiida_code_installed, pairs):
+    """Its failure is not taken from the cache."""
+    from aiida.engine import run_get_node
+    from aiida.manage.caching import enable_caching
+    from aiida.plugins import WorkflowFactory
+
+    code = aiida_code_installed(
+        label='crashing',
+        default_calc_job_plugin='mlkkr.train',
+        computer=aiida_localhost,
+        filepath_executable='/bin/false',
+        with_mpi=False,
+    )
+    builder = WorkflowFactory('mlkkr.train.base').get_builder()
+    builder.train = {'code': code, 'datasets': {'pairs': pairs}}
+    with enable_caching():
+        _, node = run_get_node(builder)
+    assert (node.exit_status, [calculation.exit_status for calculation in node.called]) == (402, [310, 310])
+    assert 'see the last calculation' in node.exit_message
+    assert not any(calculation.base.caching.is_created_from_cache for calculation in node.called)
 
 
 def test_the_protocols(build, train_code, pairs):
