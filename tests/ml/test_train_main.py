@@ -110,7 +110,6 @@ def test_a_signal_leaves_a_checkpoint_and_the_rest_gives_the_same_model(whole: P
 
 def test_a_network_goes_on_in_the_middle_of_its_epochs(tmp_path: Path):
     """With the same bytes as without an interruption."""
-    pytest.importorskip('torch')
     options = {'hidden': 4, 'layers': 1, 'folds': 2, 'repeats': 2, 'epochs': 25, 'patience': 25}
     settings = {'model': 'network', 'radial_functions': 4, 'options': options}
     folder = prepare(tmp_path, task={'emulator': settings, 'cross_validation': None})

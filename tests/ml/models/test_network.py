@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from model_clusters import KIND, moment_of, record, row
 
 from aiida_mlkkr.ml.dataset import ImpurityDataset
@@ -13,14 +14,11 @@ from aiida_mlkkr.ml.emulator import training_rows
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.harmonics import components, real_harmonics, rotation_matrices
 from aiida_mlkkr.ml.models.base import Arrays, Targets
+from aiida_mlkkr.ml.models.network import Network, NetworkOptions
+from aiida_mlkkr.ml.models.network.angular import crystal_tensors, harmonics, natural_tensors
+from aiida_mlkkr.ml.models.network.training import unseen
 from aiida_mlkkr.ml.monitor import Checkpoint, Monitor, TrainingInterrupted
 from aiida_mlkkr.ml.sites import Sites
-
-torch = pytest.importorskip('torch', reason='the network needs the extra nn')
-
-from aiida_mlkkr.ml.models.network import Network, NetworkOptions  # noqa: E402
-from aiida_mlkkr.ml.models.network.angular import crystal_tensors, harmonics, natural_tensors  # noqa: E402
-from aiida_mlkkr.ml.models.network.training import unseen  # noqa: E402
 
 FUNCTIONS = 6
 LMAX = 4
