@@ -174,8 +174,9 @@ class PotentialEmulator:
         report: dict[str, Any] = {}
         for part, rows in (('own', sites.changed), ('around', ~sites.changed)):
             if rows.any():
-                ratio = total[rows] / np.maximum(left_out.variance[rows], 1e-300)
-                calibration[part] = float(np.sqrt(ratio.mean())) if left_out.variance[rows].any() else 1.0
+                judged = rows & (left_out.variance > 0.0)  # without, the site is beyond the reach of the model
+                ratio = total[judged] / left_out.variance[judged]
+                calibration[part] = float(np.sqrt(ratio.mean())) if judged.any() else 1.0
                 report |= {
                     f'{name}_{part}': _quality(getattr(targets, name)[rows], squares[name][rows]) for name in squares
                 }

@@ -180,6 +180,16 @@ def test_export_and_load(emulator: PotentialEmulator) -> None:
     assert spec.elements == [symbol(z) for z in (*range(21, 29), *range(30, 34))]
 
 
+def test_sites_that_a_model_does_not_reach_do_not_spoil_its_calibration() -> None:
+    """Opposite to the impurity, beyond the cutoff, it says nothing, and is sure of it."""
+    single = ImpurityDataset(KIND, tuple(record({1: float(z)}) for z in (22, 24, 25, 26, 30)))
+    settings = EmulatorSettings(model='jacobi_legendre', radial_functions=4, options={'cutoff': 5.5})
+    prediction = predict(PotentialEmulator.fit(single, settings), record({1: 25.0}))
+    beside = prediction.error[np.arange(len(SITES)) != 1]
+    assert (beside == 0.0).any()
+    assert 0.0 < beside.max() < 0.1
+
+
 def test_the_report_says_how_good_it_is(emulator: PotentialEmulator) -> None:
     report = emulator.report
     assert set(report) == {'average_own', 'average_around', 'splitting_own', 'splitting_around'}
