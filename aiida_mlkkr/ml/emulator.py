@@ -152,6 +152,7 @@ class PotentialEmulator:
 
         The report has root mean square errors in Ry (µB for moments) of sites left out of the training with all of
         their cluster, for ``average`` and ``splitting``, each ``own`` (with an impurity) and ``around`` (beside one).
+        They are those of converged potentials, if there are any.
 
         :param monitor: told how far it is, and asked whether to stop.
         :raises DatasetError: if the dataset is empty or without spins.
@@ -172,7 +173,8 @@ class PotentialEmulator:
         total = squares['average'] + squares['splitting']
         calibration: dict[str, float] = {}
         report: dict[str, Any] = {}
-        for part, rows in (('own', sites.changed), ('around', ~sites.changed)):
+        true = (targets.error == 0.0) | targets.error.all()
+        for part, rows in (('own', sites.changed & true), ('around', ~sites.changed & true)):
             if rows.any():
                 judged = rows & (left_out.variance > 0.0)  # without, the site is beyond the reach of the model
                 ratio = total[judged] / left_out.variance[judged]
@@ -180,7 +182,7 @@ class PotentialEmulator:
                 report |= {
                     f'{name}_{part}': _quality(getattr(targets, name)[rows], squares[name][rows]) for name in squares
                 }
-        moments = (left_out.moment - targets.moment)[sites.changed]
+        moments = (left_out.moment - targets.moment)[sites.changed & true]
         report['splitting_own']['left_out_moment_rms_muB'] = float(np.sqrt(np.mean(moments**2)))
         seen = np.unique(np.stack([sites.z, sites.z_host], axis=1)[sites.changed], axis=0)
         number = len(dataset.impurities)

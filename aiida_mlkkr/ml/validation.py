@@ -71,21 +71,24 @@ class Tested:
 def validation_folds(records: Sequence[ImpurityRecord], settings: CrossValidation, seed: int) -> list[Fold]:
     """Folds of a cross-validation; what is tested in one shares no label with what it is trained on.
 
-    :raises DatasetError: if there are no two labels to be parted.
+    Potentials that are not converged are trained on, but no truth to be tested with.
+
+    :raises DatasetError: if there are no two labels of converged ones to be parted.
     """
     labels = [labels_of(record, settings.group_by) for record in records]
-    names = sorted(frozenset[str]().union(*labels))
+    converged = np.array([record.error == 0.0 for record in records], dtype=np.bool_)
+    names = sorted(frozenset[str]().union(*(labels[place] for place in np.flatnonzero(converged))))
     try:
         dealt = grouped_folds(names, settings.folds, seed)
     except ValueError as error:
-        what = f'{len(names)} of a kind ({settings.group_by})'
+        what = f'{len(names)} of a kind ({settings.group_by}) that is converged'
         raise DatasetError(f'a cross-validation has to leave something out, there is only {what}') from error
     folds = []
     for fold in dealt:
         left_out = {names[place] for place in fold.test}
         inside = np.array([bool(its & left_out) for its in labels])
         if not inside.all():
-            folds.append(Fold(fold.name, np.flatnonzero(~inside), np.flatnonzero(inside)))
+            folds.append(Fold(fold.name, np.flatnonzero(~inside), np.flatnonzero(inside & converged)))
     return folds
 
 

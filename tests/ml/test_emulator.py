@@ -180,6 +180,20 @@ def test_export_and_load(emulator: PotentialEmulator) -> None:
     assert spec.elements == [symbol(z) for z in (*range(21, 29), *range(30, 34))]
 
 
+def test_potentials_on_their_way_do_not_count_in_the_report() -> None:
+    """Nor in the calibration: how far they are from the truth is no error of the model."""
+    settings = EmulatorSettings(model='standard_start', radial_functions=4)
+    single = row(without=(25,))
+    far = dataclasses.replace(record({0: 25.0}), v=tuple(v + 1.0 for v in record({0: 25.0}).v), error=1.0)
+    one, other = (
+        PotentialEmulator.fit(ImpurityDataset(KIND, (*single.impurities, *more)), settings) for more in ((), (far,))
+    )
+    assert one.report['average_own']['number_of_sites'] == other.report['average_own']['number_of_sites']
+    assert other.report['average_own']['left_out_rms_Ry'] == one.report['average_own']['left_out_rms_Ry'] < 0.5
+    alone = PotentialEmulator.fit(ImpurityDataset(KIND, (far,)), settings)
+    assert alone.report['average_own']['left_out_rms_Ry'] > 0.5
+
+
 def test_sites_that_a_model_does_not_reach_do_not_spoil_its_calibration() -> None:
     """Opposite to the impurity, beyond the cutoff, it says nothing, and is sure of it."""
     single = ImpurityDataset(KIND, tuple(record({1: float(z)}) for z in (22, 24, 25, 26, 30)))

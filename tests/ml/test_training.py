@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,17 @@ def test_what_is_left_out_together(dataset):
     manganese = [fold for fold in by_element if 1 in fold.test]
     assert len(by_element) == 4
     assert all({1, 4, 5, 6} <= set(fold.test.tolist()) for fold in manganese)
+
+
+def test_potentials_on_their_way_are_no_truth(dataset):
+    """They are left out with their impurity, and never tested with."""
+    on_its_way = replace(record({0: 25.0}, source='on its way'), error=1e-2)
+    records = (*dataset.impurities, on_its_way)
+    folds = validation_folds(records, CrossValidation(folds=4), 0)
+    assert sorted(place for fold in folds for place in fold.test) == [0, 1, 2, 3]
+    assert [4 in fold.train for fold in folds] == [1 not in fold.test for fold in folds]
+    with pytest.raises(DatasetError, match='only 1 of a kind'):
+        validation_folds((on_its_way, dataset.impurities[0]), CrossValidation(), 0)
 
 
 def test_a_cross_validation_needs_two_of_a_kind(dataset):
