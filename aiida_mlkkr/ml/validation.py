@@ -93,14 +93,14 @@ def validation_folds(records: Sequence[ImpurityRecord], settings: CrossValidatio
 
 
 def assess(emulator: PotentialEmulator, kind: PotentialKind, record: ImpurityRecord) -> Tested:
-    """How a cluster is predicted, the signs of its moments given."""
+    """How a cluster is predicted, given which way moments point; the emulator has to know whether there are any."""
     own = record.impurities
     around = np.flatnonzero(record.z == record.z_host)
     start = _errors(record, record.reference)
     refusal, expected, moment = '', 0.0, 0.0
     try:
         sizes = _predict(emulator, kind, record, None).moments[own]
-        signs = np.where(np.abs(record.moments[own]) < MAGNETIC, 0.0, np.sign(record.moments[own]))
+        signs = np.where(record.moments[own] <= -MAGNETIC, -1.0, 1.0)
         prediction = _predict(emulator, kind, record, signs * np.abs(sizes))
         errors, expected = _errors(record, prediction.v), _rms(prediction.error[own])
         moment = _rms(prediction.moments[own] - record.moments[own])

@@ -160,6 +160,16 @@ def test_refusing_is_not_rewarded(dataset, whole):
     assert one.around == pytest.approx(one.reference_around)
 
 
+def test_a_moment_where_there_is_none_is_an_error(whole):
+    """That there is none is not told; which way one points is."""
+    manganese, down = record({0: 25.0}), record({0: 25.0}, signs={0: -1})
+    unsplit = replace(manganese, v=tuple(np.stack([v.mean(axis=0)] * 2) for v in manganese.v), moments=np.zeros(13))
+    right, turned, wrong = (assess(whole[0], KIND, one) for one in (manganese, down, unsplit))
+    assert turned.splitting == pytest.approx(right.splitting)
+    assert right.splitting < 0.1 * wrong.splitting
+    assert wrong.moment > 2.0
+
+
 def test_only_the_validation(dataset):
     emulator, report = train(dataset, TASK.model_copy(update={'final': False}))
     assert emulator is None
