@@ -208,11 +208,17 @@ class ImpurityRecord:
 
     @property
     def group(self) -> str:
-        """The same for all runs of the same impurities in the same place: what a fair split keeps together."""
+        """The same for all runs of the same impurities, however their cluster is turned: what a fair split keeps together.
+
+        The place of an impurity is its distance to the centre of all, and the mean and the largest one to each.
+        """
         impurities = self.impurities
-        places = self.positions[impurities] - self.positions[impurities].mean(axis=0)
+        positions = self.positions[impurities]
+        apart = np.linalg.norm(positions[:, None] - positions, axis=2)
+        centre = np.linalg.norm(positions - positions.mean(axis=0), axis=1)
+        places = np.stack([centre, apart.mean(axis=1), apart.max(axis=1, initial=0.0)], axis=1)
         kinds = zip(self.z[impurities].tolist(), self.layer[impurities].tolist(), places.round(3).tolist(), strict=True)
-        listed = [f'{symbol(z)}{layer}@{",".join(f"{x + 0.0:.3f}" for x in place)}' for z, layer, place in kinds]
+        listed = [f'{symbol(z)}{layer}@{",".join(f"{x:.3f}" for x in place)}' for z, layer, place in kinds]
         return f'{self.host.name}: {" ".join(sorted(listed))}'
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from model_clusters import KIND, MESH, host, record, row
+from model_clusters import KIND, MESH, SITES, host, record, row
 
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
@@ -36,6 +36,17 @@ def test_elements_and_leaving_one_out() -> None:
     assert dataset.elements == ('Al', 'V', 'Mn')
     assert dataset.without(25.0).elements == ('Al',)
     assert dataset.without(29.0).elements == dataset.elements  # atoms of the host are no impurities
+
+
+def test_a_group_is_the_same_wherever_a_cluster_lies_and_however_it_is_turned() -> None:
+    """Pairs of one shell are one impurity: a model that has seen one of them has seen all."""
+    near = [record({0: 25.0, site: 24.0}).group for site in (1, 5, 12)] + [record({3: 24.0, 0: 25.0}).group]
+    assert len(set(near)) == 1
+    opposite = next(site for site in range(2, 13) if np.allclose(SITES[site], -SITES[1]))
+    others = [record({1: 25.0, opposite: 24.0}), record({0: 25.0, 1: 25.0}), record({0: 25.0})]
+    others.append(record({0: 25.0, 1: 24.0}, host(47.0, alat=7.7)))
+    assert len({*near, *(one.group for one in others)}) == 5
+    assert record({0: 25.0}).group == record({4: 25.0}, signs={4: -1}).group
 
 
 def test_merge_takes_each_cluster_once() -> None:
