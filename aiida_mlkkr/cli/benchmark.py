@@ -49,7 +49,7 @@ def benchmark() -> None:
     '-m',
     '--models',
     metavar='NAMES',
-    help='Models, separated by commas.  [default: all installed ones]',
+    help='Models, separated by commas.  [default: all that are installed with what they need]',
 )
 @click.option(
     '-s',
@@ -110,7 +110,7 @@ def emulator(
     if not groups and not datasets:
         raise click.UsageError('nothing to measure with: give --group or --dataset')
     console = Console()
-    plan = _plan(models, 'impurity' if quick else splits, scf_models, scf_splits, starts, schedules, scf)
+    plan = _plan(console, models, 'impurity' if quick else splits, scf_models, scf_splits, starts, schedules, scf)
     try:
         with _cases(console, groups, datasets, quick) as cases:
             _run(console, cases, plan, output, _runner(code))
@@ -118,7 +118,26 @@ def emulator(
         raise click.ClickException(str(error)) from error
 
 
+def _models(console: Console, text: str | None) -> tuple[str, ...]:
+    """The models that a list names; without one all that can be used here."""
+    from aiida_mlkkr.ml.errors import ModelError
+    from aiida_mlkkr.ml.models import model_names, model_type
+
+    usable = []
+    for name in _chosen(text, model_names(), '--models'):
+        try:
+            model_type(name)
+        except ModelError as error:
+            if text is not None:
+                raise click.BadParameter(str(error), param_hint='--models') from error
+            console.print(f'left out: {error}', markup=False, highlight=False, soft_wrap=True)
+        else:
+            usable.append(name)
+    return tuple(usable)
+
+
 def _plan(
+    console: Console,
     models: str | None,
     splits: str,
     scf_models: str | None,
@@ -131,15 +150,15 @@ def _plan(
     from aiida_mlkkr.benchmark.starts import FIXED_STARTS
     from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
     from aiida_mlkkr.ml.emulator import EmulatorSettings
-    from aiida_mlkkr.ml.models import model_names
     from aiida_mlkkr.ml.splits import SPLITS
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
-    names = _chosen(models, model_names(), '--models')
     left_out = _chosen(splits, SPLITS, '--splits')
     fixed = _chosen(starts, FIXED_STARTS, '--starts')
-    defaults = protocol_inputs('imp_scf')
     definitions = read_protocols('schedules')
+    mixing = _chosen(schedules, tuple(definitions), '--schedules')
+    names = _models(console, models)
+    defaults = protocol_inputs('imp_scf')
     return Plan(
         models=tuple(EmulatorSettings(model=name) for name in names),
         splits=left_out,
@@ -148,8 +167,7 @@ def _plan(
         fixed=fixed,
         scf_fixed=fixed if scf else (),
         schedules=tuple(
-            Schedule.from_values(schedule_values(definitions, name, defaults['convergence']))
-            for name in _chosen(schedules, tuple(definitions), '--schedules')
+            Schedule.from_values(schedule_values(definitions, name, defaults['convergence'])) for name in mixing
         ),
         max_expected=defaults['max_predicted_error'],
     )

@@ -137,4 +137,5 @@ def first_complaint(error: ValidationError) -> str:
     """The first of pydantic's complaints in one line, for the user."""
     complaint = error.errors(include_url=False)[0]
     where = '.'.join(map(str, complaint['loc']))
-    return f'{where}: {complaint["msg"]}' if where else str(complaint['msg'])
+    what = complaint['msg'].removeprefix('Value error, ')
+    return f'{where}: {what}' if where else what

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from click.testing import CliRunner
 from model_clusters import row
@@ -84,6 +86,29 @@ def test_mistakes_are_named(benchmark, dataset, arguments, code, words, tmp_path
     given = ('-d', dataset, *arguments) if needs_data else arguments
     assert words in benchmark(*given, '-o', str(tmp_path / 'new'), code=code)
     assert not (tmp_path / 'new').exists()
+
+
+@pytest.fixture
+def no_torch(monkeypatch):
+    """As without the extra nn."""
+    for name in [name for name in sys.modules if name.startswith('aiida_mlkkr.ml.models.network')]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'torch', None)
+
+
+def test_the_network_needs_torch(no_torch, benchmark, dataset, tmp_path):
+    """Without it the benchmark is that of the other models."""
+    from rich.console import Console
+
+    from aiida_mlkkr.cli.benchmark import _models
+
+    words = 'pip install "aiida-mlkkr[nn]"'
+    console = Console(record=True, width=200)
+    names = _models(console, None)
+    assert 'kernel' in names
+    assert 'network' not in names
+    assert words in console.export_text()
+    assert words in benchmark('-d', dataset, '--models', 'kernel,network', '-o', str(tmp_path / 'new'), code=2)
 
 
 def test_one_impurity_alone(benchmark, tmp_path):
