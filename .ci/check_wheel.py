@@ -9,17 +9,20 @@ from pathlib import Path
 MAX_SIZE = 10_000_000
 NEEDED = (
     'py.typed',
+    'benchmark/',
+    'calculations/',
     'campaign/',
     'cli/',
     'data/',
     'demo/',
     'kkr/',
-    'ml/',
+    'ml/models/network/',
     'parsers/',
     'plot/',
     'query/',
     'solver/',
-    'workflows/',
+    'workflows/protocols/train.yaml',
+    'workflows/train/',
 )
 
 
