@@ -208,7 +208,7 @@ class ImpurityRecord:
 
     @property
     def group(self) -> str:
-        """The same for all runs of the same impurities, however their cluster is turned: what a fair split keeps together.
+        """The same for all runs of the same impurities, however they are turned: what a fair split keeps together.
 
         The place of an impurity is its distance to the centre of all, and the mean and the largest one to each.
         """
@@ -289,6 +289,7 @@ class ImpurityDataset:
     @classmethod
     def _from_arrays(cls, arrays: Arrays, description: dict[str, Any]) -> ImpurityDataset:
         hosts = hosts_from_arrays(arrays)
+        _check_impurities(arrays, len(description['sources']))
         last_site = np.cumsum(arrays['impurity_natom'])
         layers = np.split(arrays['site_layer'], last_site[:-1])
         records = []
@@ -313,6 +314,8 @@ class ImpurityDataset:
                 )
             )
             point = int(ends[-1])
+        if point != arrays['potential'].shape[1]:
+            raise DatasetError('the dataset has potentials of no impurity')
         return cls(PotentialKind(**description['kind']), tuple(records))
 
 
@@ -335,6 +338,14 @@ def merge(datasets: Iterable[ImpurityDataset]) -> ImpurityDataset:
     if kind is None:
         raise DatasetError('the dataset is empty: there is no finished impurity to learn from')
     return ImpurityDataset(kind, tuple(found.values()))
+
+
+def _check_impurities(arrays: Arrays, named: int) -> None:
+    sites, hosts = arrays['impurity_natom'], arrays['impurity_host']
+    if {len(sites), len(hosts)} != {named}:
+        raise DatasetError(f'the dataset names {named} impurities, and has {len(sites)}')
+    if (hosts < 0).any() or (sites < 1).any() or sites.sum() != len(arrays['site_z']):
+        raise DatasetError('an impurity of the dataset has no host or no site, or a site no impurity')
 
 
 def host_index(hosts: tuple[Host, ...], host: Host) -> int:

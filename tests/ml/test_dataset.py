@@ -123,3 +123,19 @@ def test_damaged_arrays() -> None:
         ImpurityDataset.from_arrays({**arrays, 'host_mesh': arrays['host_mesh'][:0]}, description)
     with pytest.raises(DatasetError, match='do not fit together'):
         ImpurityDataset.from_arrays({name: array for name, array in arrays.items() if name != 'potential'}, description)
+
+
+def test_arrays_of_other_impurities_than_are_named() -> None:
+    """Nothing is left out in silence, and no impurity gets another's host."""
+    arrays, description = row().to_arrays()
+    fewer = {**description, 'sources': description['sources'][:-1]}
+    with pytest.raises(DatasetError, match='names 11 impurities, and has 12'):
+        ImpurityDataset.from_arrays(arrays, fewer)
+    changes = {
+        'has no host or no site': {'impurity_host': arrays['impurity_host'] - 1},
+        'potentials of no impurity': {'potential': np.tile(arrays['potential'], 2)},
+        'or a site no impurity': {'site_z': np.tile(arrays['site_z'], 2)},
+    }
+    for message, change in changes.items():
+        with pytest.raises(DatasetError, match=message):
+            ImpurityDataset.from_arrays({**arrays, **change}, description)
