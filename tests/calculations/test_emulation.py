@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -129,7 +130,11 @@ def test_a_model_from_a_file_predicts_the_same(predict, trained, tmp_path):
 @pytest.mark.parametrize(
     ('info', 'status', 'words'),
     [
-        ({'Zimp': 64}, 212, 'Gd is out of the range of the model, which has seen Al, V, Cr, Fe, Ni, Zn'),
+        (
+            {'Zimp': 64},
+            212,
+            'Gd in place of Cu is out of the range of the model, which has seen Al, V, Cr, Fe, Ni, Zn in place of Cu',
+        ),
         ({'Zimp': 140}, 211, 'there is no element with Z = 140'),
         ({}, 211, 'impurity_info has no Zimp'),
         ({'Zimp': 25, 'Rimp_rel': [[0.2, 0.0, 0.0]]}, 211, 'is not on a site of the cluster'),
@@ -190,25 +195,34 @@ def test_hosts_that_are_refused(predict, copper, folder):
     def changed(name, content):
         return folder(host, without=('kkrflex', name), **{name: content})
 
-    cases = {
-        'the Fermi energies are 0.662768 and 0.672768': changed('out_potential', text.replace('0.66276', '0.67276')),
-        'the radial meshes are': changed('out_potential', text.replace('0.25000000D-01', '0.25100000D-01')),
-        'the lattice constants are': changed('out_potential', text.replace('4.82381', '4.92381')),
-        'lmax is 2 in one and 3 in the other': changed('inputcard', 'LMAX= 3\nEMIN= -0.5\n'),
-        'spin-orbit in the other': changed('inputcard', 'RUNOPT\nNEWSOSOLKKRFLEX\nLMAX= 2\nEMIN= -0.5\n'),
+    card = host.base.repository.get_object_content('inputcard')
+    kinds = {
+        'lmax is 2 in one and 3 in the other': changed('inputcard', re.sub(r'LMAX *= *2', 'LMAX= 3', card)),
+        'spin-orbit in the other': changed('inputcard', re.sub(r'RUNOPT\n', 'RUNOPT\nNEWSOSOL', card)),
     }
-    for words, writeout in cases.items():
+    for words, writeout in kinds.items():
         _, process = predict(host_writeout=writeout)
         assert process.exit_status == 212
         assert words in process.exit_message, process.exit_message
     for words, writeout in {
         'the retrieved folder of the host write-out lacks scoef, out_potential, inputcard': folder(),
-        'has no EMIN': changed('inputcard', 'LMAX= 2\n'),
+        'has no EMIN': changed('inputcard', card.replace('EMIN', 'EXIT')),
         'in this host: out_potential: site 1, spin 1, line': changed('out_potential', text[:2000]),
     }.items():
         _, process = predict(host_writeout=writeout)
         assert process.exit_status == 210
         assert words in process.exit_message, process.exit_message
+
+
+def test_other_hosts_are_known_to_be_new(predict, copper, folder):
+    host = copper[LEFT_OUT]['host_writeout']
+    text = host.base.repository.get_object_content('out_potential')
+    for old, new in {'0.66276': '0.67276', '0.25000000D-01': '0.25100000D-01', '4.82381': '4.92381'}.items():
+        assert old in text
+        writeout = folder(host, without=('kkrflex', 'out_potential'), out_potential=text.replace(old, new))
+        results, process = predict(host_writeout=writeout)
+        assert process.is_finished_ok, process.exit_message
+        assert results['prediction']['host_seen'] is False
 
 
 def test_models_that_are_refused(predict, trained):

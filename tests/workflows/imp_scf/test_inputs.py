@@ -224,7 +224,7 @@ def test_mpi_against_the_code_is_refused(copper):
 @pytest.mark.parametrize(
     ('z', 'overrides', 'words'),
     [
-        (64.0, {'starts': ['emulator']}, 'Gd is out of the range of the model'),
+        (64.0, {'starts': ['emulator']}, 'Gd in place of Cu is out of the range of the model'),
         (25.0, {'scf': {'kkrimp': {'parameters': {'NSPIN': 1}}}}, 'nspin is 2 in one and 1 in the other'),
     ],
 )
