@@ -47,8 +47,8 @@ SMALL_MOMENT: Final = 0.5
 MOMENT_FACTOR: Final = 2.0
 """A moment that is asked for and the predicted one may differ by this factor and still mean the same state."""
 
-UNSEEN_HOST: Final = 2.0
-"""Factor of the expected errors in a host that was not in the training data, as measured from Cu to Ag and back."""
+UNSEEN_HOST: Final = 3.0
+"""Factor of the expected errors in a host that was not in the training data: 2.8 from Cu to Ag and back by `kernel`."""
 
 _PREFIX: Final = 'model_'
 _MISFITS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
