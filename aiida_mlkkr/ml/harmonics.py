@@ -6,16 +6,13 @@ Y_00 = 1/√(4π) and Y_1m = √(3/4π) (y, z, x). The component lm has the inde
 
 from __future__ import annotations
 
-from math import factorial, pi, sqrt
-from typing import Final
+from math import factorial, isqrt, pi, sqrt
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-
-_ORTHOGONAL: Final = 1e-8
 
 
 def components(l: int) -> slice:
@@ -62,15 +59,19 @@ def sphere_quadrature(degree: int) -> tuple[FloatArray, FloatArray]:
     return grid.reshape(-1, 3), np.repeat(weights, len(angles)) * 2 * pi / len(angles)
 
 
-def rotation_matrices(rotation: FloatArray, lmax: int) -> list[FloatArray]:
-    """Matrices D (2l + 1, 2l + 1) of l = 0 to lmax with Y_l(R x) = D Y_l(x), by quadrature, exact to rounding.
+def channel_matrices(rotations: FloatArray, channels: int) -> FloatArray:
+    """Matrices (g, C, C) that turn the channels of a function on a site with rotations or reflections (g, 3, 3) of it.
 
-    :param rotation: R (3, 3), a rotation or a rotation with reflection.
-    :raises ValueError: if R is not orthogonal.
+    From f'(R x) = f(x) with f = Σ f_lm Y_lm follows f'_lm = Σ D_lm,l'm' f_l'm' with Y_lm(R x) = Σ D_lm,l'm' Y_l'm'(x);
+    by quadrature, exact to rounding.
     """
-    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHOGONAL):
-        raise ValueError(f'this is no rotation: {np.asarray(rotation).tolist()}')
+    lmax = isqrt(channels) - 1
     directions, weights = sphere_quadrature(2 * lmax)
-    before, after = real_harmonics(directions, lmax), real_harmonics(directions @ rotation.T, lmax)
-    overlap = after.T @ (weights[:, None] * before)
-    return [overlap[components(l), components(l)] for l in range(lmax + 1)]
+    before = real_harmonics(directions, lmax) * weights[:, None]
+    turned = (directions @ rotations.transpose(0, 2, 1)).reshape(-1, 3)
+    after = real_harmonics(turned, lmax).reshape(len(rotations), -1, channels)
+    overlap = after.transpose(0, 2, 1) @ before
+    matrices = np.zeros_like(overlap)
+    for l in range(lmax + 1):
+        matrices[:, components(l), components(l)] = overlap[:, components(l), components(l)]
+    return matrices

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import isqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from aiida_mlkkr.ml.harmonics import components, real_harmonics, sphere_quadrature
+from aiida_mlkkr.ml.harmonics import channel_matrices
 from aiida_mlkkr.ml.sites import Sites
 
 FloatArray = NDArray[np.float64]
@@ -110,23 +109,6 @@ class _Pattern:
 def maps(sites: Sites, one: int, other: int) -> FloatArray:
     """All maps (g, 3, 3), orthogonal, of one site's surroundings to another's; none if the sites are not alike."""
     return _Surroundings(sites, one).maps_to(_Surroundings(sites, other))
-
-
-def channel_matrices(rotations: FloatArray, channels: int) -> FloatArray:
-    """Matrices (g, C, C) that turn the channels of a function on a site with rotations or reflections (g, 3, 3) of it.
-
-    From f'(R x) = f(x) with f = Σ f_lm Y_lm follows f'_lm = Σ D_lm,l'm' f_l'm' with Y_lm(R x) = Σ D_lm,l'm' Y_l'm'(x).
-    """
-    lmax = isqrt(channels) - 1
-    directions, weights = sphere_quadrature(2 * lmax)
-    before = real_harmonics(directions, lmax) * weights[:, None]
-    turned = (directions @ rotations.transpose(0, 2, 1)).reshape(-1, 3)
-    after = real_harmonics(turned, lmax).reshape(len(rotations), -1, channels)
-    overlap = after.transpose(0, 2, 1) @ before
-    matrices = np.zeros_like(overlap)
-    for l in range(lmax + 1):
-        matrices[:, components(l), components(l)] = overlap[:, components(l), components(l)]
-    return matrices
 
 
 class _Surroundings:

@@ -6,10 +6,11 @@ from math import pi, sqrt
 
 import numpy as np
 import pytest
+from rotations import rotation_matrices
 from scipy.special import eval_legendre
 from scipy.stats import ortho_group
 
-from aiida_mlkkr.ml.harmonics import components, real_harmonics, rotation_matrices, sphere_quadrature
+from aiida_mlkkr.ml.harmonics import channel_matrices, components, real_harmonics, sphere_quadrature
 
 LMAX = 8
 DIRECTIONS = np.random.default_rng(1).normal(size=(20, 3))
@@ -65,8 +66,14 @@ def test_rotations_and_reflections():
         assert np.allclose(of_product, first @ second, atol=1e-13)
 
 
-def test_what_is_not_a_direction_or_rotation_is_refused():
+def test_functions_turn_with_their_channels():
+    rotation = ortho_group.rvs(3, random_state=5)
+    coefficients = np.random.default_rng(6).normal(size=25)
+    turned = channel_matrices(rotation[None], 25)[0] @ coefficients
+    before = real_harmonics(DIRECTIONS, 4) @ coefficients
+    assert np.allclose(real_harmonics(DIRECTIONS @ rotation.T, 4) @ turned, before, atol=1e-12)
+
+
+def test_what_is_not_a_direction_is_refused():
     with pytest.raises(ValueError, match='no direction'):
         real_harmonics(np.zeros((1, 3)), 2)
-    with pytest.raises(ValueError, match='no rotation'):
-        rotation_matrices(2 * np.eye(3), 2)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from model_clusters import SITES, host
 
-from aiida_mlkkr.ml.harmonics import real_harmonics
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster
-from aiida_mlkkr.ml.symmetry import channel_matrices, maps, orbits
+from aiida_mlkkr.ml.symmetry import maps, orbits
 
 
 def cluster(positions: np.ndarray, impurities: dict[int, float], signs: dict[int, float] | None = None) -> Sites:
@@ -64,15 +63,6 @@ def test_maps_turn_with_the_cluster() -> None:
     rotation, _ = np.linalg.qr(generator.normal(size=(3, 3)))
     turned = cluster(SITES, {0: 25.0}).rotated(rotation)
     assert sizes(turned) == [(1, 48), (12, 4)]
-
-
-def test_channels_turn_like_functions() -> None:
-    rotation, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))
-    coefficients = np.random.default_rng(6).normal(size=25)
-    directions = np.random.default_rng(7).normal(size=(20, 3))
-    before = real_harmonics(directions, 4) @ coefficients
-    turned = channel_matrices(rotation[None], 25)[0] @ coefficients
-    np.testing.assert_allclose(real_harmonics(directions @ rotation.T, 4) @ turned, before, atol=1e-12)
 
 
 @pytest.mark.parametrize('element', ['v', 'cr', 'mn'])

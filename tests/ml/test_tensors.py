@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from model_clusters import SITES, host
+from rotations import rotation_matrices
 
-from aiida_mlkkr.ml.harmonics import rotation_matrices
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster
 from aiida_mlkkr.ml.tensors import crystal_tensors, impurity_tensors
 

@@ -8,11 +8,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from model_clusters import KIND, SITES, host, record
+from rotations import rotation_matrices
 
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 from aiida_mlkkr.ml.emulator import training_rows
 from aiida_mlkkr.ml.errors import ModelError
-from aiida_mlkkr.ml.harmonics import real_harmonics, rotation_matrices
+from aiida_mlkkr.ml.harmonics import real_harmonics
 from aiida_mlkkr.ml.models import Estimate, PotentialModel, Targets, model_names, model_type
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster

@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_clusters import SITES, host, row
+from rotations import rotation_matrices
 from scipy.stats import ortho_group
 
 from aiida_mlkkr.ml.covariant import ElementTables, terms_of
 from aiida_mlkkr.ml.emulator import training_rows
-from aiida_mlkkr.ml.harmonics import components, real_harmonics, rotation_matrices
+from aiida_mlkkr.ml.harmonics import components, real_harmonics
 from aiida_mlkkr.ml.jacobi import JacobiFunctions
 from aiida_mlkkr.ml.likelihood import Likelihood
 from aiida_mlkkr.ml.models.base import Targets
 from aiida_mlkkr.ml.models.jacobi_legendre import JacobiLegendre, JacobiLegendreOptions, _Data
 from aiida_mlkkr.ml.monitor import Monitor, TrainingInterrupted
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster
-from tests.support.model_clusters import SITES, host, row
 
 LMAX = 2
 FUNCTIONS = JacobiFunctions(2, 9.0)

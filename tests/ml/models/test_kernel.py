@@ -3,11 +3,12 @@ import time
 import numpy as np
 import pytest
 from model_clusters import KIND, SITES, host, law, law_around, moment_of, record, row
+from rotations import rotation_matrices
 
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 from aiida_mlkkr.ml.emulator import training_rows
 from aiida_mlkkr.ml.errors import ModelError
-from aiida_mlkkr.ml.harmonics import components, real_harmonics, rotation_matrices
+from aiida_mlkkr.ml.harmonics import components, real_harmonics
 from aiida_mlkkr.ml.models.base import Targets
 from aiida_mlkkr.ml.models.kernel import Kernel, KernelOptions
 from aiida_mlkkr.ml.monitor import Monitor

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from model_clusters import KIND, moment_of, record, row
+from rotations import rotation_matrices
 
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 from aiida_mlkkr.ml.emulator import training_rows
 from aiida_mlkkr.ml.errors import ModelError
-from aiida_mlkkr.ml.harmonics import components, real_harmonics, rotation_matrices
+from aiida_mlkkr.ml.harmonics import components, real_harmonics
 from aiida_mlkkr.ml.models.base import Arrays, Targets
 from aiida_mlkkr.ml.models.network import Network, NetworkOptions
 from aiida_mlkkr.ml.models.network.angular import crystal_tensors, harmonics, natural_tensors
