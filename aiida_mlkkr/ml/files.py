@@ -187,9 +187,13 @@ def _entry(data: bytes) -> Any:
     """This package's part of the header of a file that safetensors has accepted; None if there is none."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], 'little')])
     try:
-        return json.loads(header.get('__metadata__', {}).get(_ENTRY, 'null'))
+        return json.loads(header.get('__metadata__', {}).get(_ENTRY, 'null'), parse_constant=_no_json)
     except (ValueError, RecursionError):
         return None
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f'{constant} is no JSON')
 
 
 def _refuse(path: Path, contents: _Contents, what: str) -> NoReturn:

@@ -151,7 +151,17 @@ def test_a_newer_format_asks_for_an_update(model: Path):
         read_model(with_entry(model, newer))
 
 
-@pytest.mark.parametrize('metadata', [None, {}, {'format': 'pt'}, {'aiida_mlkkr': '7'}, {'aiida_mlkkr': '[' * 100_000}])
+@pytest.mark.parametrize(
+    'metadata',
+    [
+        None,
+        {},
+        {'format': 'pt'},
+        {'aiida_mlkkr': '7'},
+        {'aiida_mlkkr': '[' * 100_000},
+        {'aiida_mlkkr': '{"contents": "model", "spec": {"loss": NaN}}'},
+    ],
+)
 def test_safetensors_files_of_others(model: Path, metadata):
     def change(header):
         del header['__metadata__']
@@ -280,6 +290,8 @@ def test_checkpoints_keep_the_state_exactly(tmp_path: Path):
     arrays, read = read_checkpoint(path)
     assert read == state
     assert arrays.keys() == ARRAYS.keys()
+    with pytest.raises(ModelError, match='none of aiida-mlkkr'):
+        read_checkpoint(with_entry(path, lambda entry: entry['spec'].update(losses=[float('nan')])))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError, match=r'damaged.*made by aiida-mlkkr-train'):
         read_checkpoint(path)
