@@ -59,7 +59,7 @@ def _figures(measured: EmulatorBenchmark) -> Iterator[tuple[str, Figure]]:
 
 
 def _columns(measured: EmulatorBenchmark) -> Iterator[PotentialColumn]:
-    """Impurities spread over the table, as the last model of the plan that learns predicts them."""
+    """Impurities spread over the table, as the first model of the plan that learns predicts them."""
     learning = [model for model in measured.plan.models if model.model not in BASELINES]
     if not learning:
         return
