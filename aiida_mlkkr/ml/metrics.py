@@ -5,7 +5,8 @@ the standard error that the model expects. The intervals meant by *coverage* and
 
     error ≤ z s    with    z = Φ⁻¹((1 + level)/2),
 
-that is 0.99 s for a level of 68 % and 1.96 s for 95 %.
+that is 0.99 s for a level of 68 % and 1.96 s for 95 %. They hold that share of honest errors that have all the same
+shape, and differ in size and sign alone; the more shapes there are, the closer to s are all errors.
 
 References: T. Gneiting, A. E. Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 43 (interval score); C. Spearman,
 Am. J. Psychol. 15, 72 (1904) (rank correlation).
@@ -32,7 +33,7 @@ FloatArray = NDArray[np.float64]
 class Calibration:
     """Predicted against true errors of n predictions.
 
-    :param coverage: fraction within the interval; as large as the level if the uncertainty is honest.
+    :param coverage: fraction within the interval; about the level if the uncertainty is honest.
     :param width: mean width 2 z s of the interval in Ry; small is sharp.
     :param score: mean interval score in Ry, small is good: width, plus 2/(1 − level) times what is outside.
     :param rank_correlation: of predicted and true errors; 1 if the order is right, 0 if it says nothing.
