@@ -69,7 +69,13 @@ GROUP = 'mlkkr-fill'
     type=click.IntRange(1),
     help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
 )
-@click.option('--protocol', help='Protocol of the self-consistency: balanced, precise or fast.  [default: balanced]')
+@click.option(
+    '--protocol',
+    type=click.Choice(['balanced', 'precise', 'fast']),
+    default='balanced',
+    show_default=True,
+    help='Protocol of the self-consistency.',
+)
 @click.option(
     '--emulator',
     type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
@@ -99,7 +105,7 @@ def fill(
     code: AbstractCode | None,
     label: str,
     jobs: int | None,
-    protocol: str | None,
+    protocol: str,
     emulator: SurrogateData | None,
     learn_every: int | None,
     output: Path | None,
@@ -116,6 +122,8 @@ def fill(
     from aiida_mlkkr.campaign.fill import Filling, cores
     from aiida_mlkkr.demo.errors import DemoError
 
+    if no_singles and not shells:
+        raise click.UsageError('--no-singles leaves nothing to run without --pairs.')
     if output is not None and not output.parent.is_dir():
         raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     console = Console()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -78,8 +80,10 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code,
     (zinc,) = (node for node in filled() if node.is_finished_ok)
     assert zinc.process_label == 'kkr_imp_wc'
 
-    output = fill(*arguments)
+    output = fill(*arguments, '--learn', '1')
     assert 'iterations from the standard start, 0.000 µB' in output
+    (emulator,) = re.findall(r'the next ones start from emulator (\d+), trained on 2 impurities', output)
+    assert orm.load_node(int(emulator)).spec.elements == ['Si', 'Zn']
     assert f"Group '{GROUP}': 2 impurities in" in output
     silicon = next(node for node in filled() if node.process_label == 'KkrImpScfWorkChain' and node.is_finished_ok)
     assert silicon.outputs.results['rms_charge'] < 1e-4
@@ -101,6 +105,8 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code,
         (('-H', 'copper fill', '-e', 'Gd'), 1, 'Gd would need a host with a larger cutoff than lmax=2'),
         (('-H', 'copper fill', '-e', 'Mn', '--pairs', '5'), 1, 'no shell 5'),
         (('-H', 'copper fill', '-e', 'Mn', '--pairs', '0'), 2, 'Invalid value'),
+        (('-H', 'copper fill', '-e', 'Mn', '--no-singles'), 2, '--no-singles leaves nothing to run without --pairs'),
+        (('-H', 'copper fill', '-e', 'Mn', '--protocol', 'quick'), 2, "'quick' is not one of 'balanced'"),
         (('-H', 'copper fill', '-e', 'Mn', '--output', 'nowhere/file'), 2, 'there is no folder nowhere'),
         ((), 2, "Missing option '-H' / '--host'"),
     ],
