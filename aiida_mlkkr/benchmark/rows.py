@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
+
+from aiida_mlkkr.ml.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Table(Generic[R]):
     """Rows in a file, each written as soon as it is there.
 
     :param path: CSV file; rows that it holds already are read.
+    :raises DatasetError: if it is not such a table, or damaged.
     """
 
     def __init__(self, path: Path, row_type: type[R]) -> None:
@@ -46,9 +49,19 @@ class Table(Generic[R]):
         self._names = [field.name for field in fields(row_type)]
         self.rows: list[R] = []
         if path.is_file():
-            with path.open(newline='') as stream:
-                self.rows = [row_type.from_strings(entry) for entry in csv.DictReader(stream)]
+            self.rows = list(self._read(row_type))
         self._keys = {row.key for row in self.rows}
+
+    def _read(self, row_type: type[R]) -> Iterator[R]:
+        with self.path.open(newline='') as stream:
+            entries = csv.DictReader(stream)
+            if entries.fieldnames != self._names:
+                raise DatasetError(f'{self.path} has other columns than this benchmark writes: move it out of the way')
+            for entry in entries:
+                try:
+                    yield row_type.from_strings(entry)
+                except (TypeError, ValueError) as error:
+                    raise DatasetError(f'{self.path}, line {entries.line_num} is damaged: take it out') from error
 
     def __contains__(self, key: tuple[str, ...]) -> bool:
         return key in self._keys
