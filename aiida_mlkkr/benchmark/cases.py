@@ -112,11 +112,15 @@ def cases_of_dataset(dataset: ImpurityDataset) -> list[Case]:
 
 
 def comparable(cases: Sequence[Case]) -> list[Case]:
-    """The cases that can be measured together: with an impurity in them, and each calculation once.
+    """The cases that can be measured together: with an impurity in them, and each calculation once, with its files if any.
 
     :raises DatasetError: if there are fewer than two, or they are of different kinds.
     """
-    chosen = list({case.record.source: case for case in cases if len(case.record.impurities)}.values())
+    by_source: dict[str, Case] = {}
+    for case in cases:
+        if len(case.record.impurities) and (case.record.source not in by_source or case.files):
+            by_source[case.record.source] = case
+    chosen = list(by_source.values())
     if len(chosen) < 2:
         raise DatasetError(f'{len(chosen)} finished impurities: nothing can be left out, and be learnt from the others')
     for case in chosen:

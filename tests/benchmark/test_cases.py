@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from model_clusters import KIND, record
 
-from aiida_mlkkr.benchmark.cases import Case, cases_of_dataset, comparable, first_of_hosts, upright
+from aiida_mlkkr.benchmark.cases import Case, Files, cases_of_dataset, comparable, first_of_hosts, upright
 from aiida_mlkkr.ml.dataset import ImpurityDataset, PotentialKind
 from aiida_mlkkr.ml.errors import DatasetError
 
@@ -33,6 +36,8 @@ def test_the_state_of_a_pair_is_asked_for():
 def test_only_what_can_be_measured_together(cases):
     pure = Case(KIND, record({}))
     assert comparable([*cases, cases[0], pure]) == cases
+    iterable = replace(cases[0], files=Files(Path(), None, 0.0, None))
+    assert comparable([iterable, *cases])[0] is comparable([*cases, iterable])[0] is iterable
     other = PotentialKind(False, 2, 3, 'scalar-relativistic', 'LDA-VWN', 'jukkr')
     with pytest.raises(DatasetError, match='lmax is 2 in one and 3'):
         comparable([*cases, Case(other, record({0: 28.0}))])
