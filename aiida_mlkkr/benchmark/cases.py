@@ -112,7 +112,7 @@ def cases_of_dataset(dataset: ImpurityDataset) -> list[Case]:
 
 
 def comparable(cases: Sequence[Case]) -> list[Case]:
-    """The cases that can be measured together: with an impurity in them, and each calculation once, with its files if any.
+    """The cases that can be measured together: with an impurity in them, each calculation once, with its files if any.
 
     :raises DatasetError: if there are fewer than two, or they are of different kinds.
     """
