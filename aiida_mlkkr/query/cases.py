@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from aiida import orm
-from aiida.engine import run_get_node
+from aiida.engine import ProcessBuilder, run_get_node
 
 from aiida_mlkkr.benchmark.cases import Case, VoronoiStart, case_of_run
 from aiida_mlkkr.benchmark.scf import HOST_FILES, Scf
@@ -88,29 +88,37 @@ class WithCode:
     code: orm.AbstractCode
 
     def __call__(self, case: Case, start: Start, schedule: Schedule) -> Scf:
-        """From a start potential of an impurity that a database knows."""
-        impurity = orm.load_node(case.record.source).creator.inputs
-        builder = KkrImpScfWorkChain.get_builder_from_protocol(
-            self.code,
-            impurity.impurity_info,
-            host_greenfunction=impurity.host_Greenfunction_folder,
-            startpot=potential_file(start.potential),
-            magnetic_moments=[0.0] if start.state_known and not is_magnetic(start.potential) else None,
-            overrides={
-                'schedule': {
-                    'name': schedule.name,
-                    'stages': list(schedule.stages),
-                    'initial_field': list(schedule.initial_field),
-                }
-            },
-            starts=['startpot'],
-        )
-        results, node = run_get_node(builder)
+        """From a start potential of an impurity that a database knows.
+
+        :raises QueryError: the code cannot do that; the message says why.
+        """
+        results, node = run_get_node(self._builder(case, start, schedule))
         if not node.is_finished_ok:
             return Scf.failed(node.exit_message or 'mlkkr.imp_scf failed')
         history = read_run(retrieved_texts(results['retrieved'])).history
         total = int(results['results']['iterations'])
         return Scf(total, True, '', history.spin_moment[-1], history.charge[-1], float(history.total_energy[-1]))
+
+    def _builder(self, case: Case, start: Start, schedule: Schedule) -> ProcessBuilder:
+        impurity = orm.load_node(case.record.source).creator.inputs
+        try:
+            return KkrImpScfWorkChain.get_builder_from_protocol(
+                self.code,
+                impurity.impurity_info,
+                host_greenfunction=impurity.host_Greenfunction_folder,
+                startpot=potential_file(start.potential),
+                magnetic_moments=[0.0] if start.state_known and not is_magnetic(start.potential) else None,
+                overrides={
+                    'schedule': {
+                        'name': schedule.name,
+                        'stages': list(schedule.stages),
+                        'initial_field': list(schedule.initial_field),
+                    }
+                },
+                starts=['startpot'],
+            )
+        except ValueError as error:
+            raise QueryError(f'{case.elements}: {error}') from error
 
 
 def potential_file(potential: ImpurityPotential) -> orm.SinglefileData:

@@ -49,6 +49,18 @@ def test_in_this_process_as_in_the_workchain(zinc, kkrimp_code):
         assert row.energy_error < 1e-4
 
 
+def test_a_code_that_cannot_do_it(zinc, train_code):
+    from aiida_mlkkr.benchmark.starts import fixed_start
+    from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
+    from aiida_mlkkr.query import QueryError
+    from aiida_mlkkr.query.cases import WithCode
+    from aiida_mlkkr.workflows.protocols import read_protocols
+
+    schedule = Schedule.from_values(schedule_values(read_protocols('schedules'), 'tuned', 1e-6))
+    with pytest.raises(QueryError, match=r'Zn: .*code: a code for kkr\.kkrimp is needed'):
+        WithCode(train_code)(zinc, fixed_start('free_atoms', zinc, zinc.files), schedule)
+
+
 def test_files_that_were_not_retrieved(zinc, tmp_path):
     from aiida import orm
 
