@@ -27,7 +27,7 @@ def emulated_start_potential(
 ) -> dict[str, orm.Data] | ExitCode:
     """The start potential of impurities as a trained emulator predicts it.
 
-    :param model: from ``train_potential_emulator``.
+    :param model: from ``train_potential_emulator`` or ``mlkkr.train``, or from a file.
     :param host_writeout: retrieved folder of the host's write-out; the Green function may have stayed behind.
     :param impurity_info: as for ``KkrimpCalculation``: ``Zimp``, and ``Rimp_rel`` for more than one impurity.
     :param moments: spin moments asked for on the impurities, in the order of ``Zimp``, µB: their signs count, 0 means
