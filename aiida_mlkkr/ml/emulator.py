@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from threadpoolctl import threadpool_limits
 
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.ml.dataset import (
@@ -160,12 +161,13 @@ class PotentialEmulator:
         :raises TrainingInterrupted: if the monitor says so.
         """
         settings = settings or EmulatorSettings()
-        sites, targets = training_rows(dataset, settings.radial_functions)
         method, options = model_type(settings.model), settings.model_options()
-        if refusal := method.refusal(sites, targets):
-            raise ModelError(f'the model {settings.model} cannot learn from these data: {refusal}')
-        model = method.fit(sites, targets, options, settings.seed, monitor or Monitor())
-        left_out = model.left_out(sites, targets, options, settings.seed)
+        with threadpool_limits(limits=1, user_api='blas'):  # several threads add up in another order: other bytes
+            sites, targets = training_rows(dataset, settings.radial_functions)
+            if refusal := method.refusal(sites, targets):
+                raise ModelError(f'the model {settings.model} cannot learn from these data: {refusal}')
+            model = method.fit(sites, targets, options, settings.seed, monitor or Monitor())
+            left_out = model.left_out(sites, targets, options, settings.seed)
         squares = {
             'average': np.sum((left_out.average - targets.average) ** 2, axis=(1, 2)),
             'splitting': np.sum((left_out.splitting - targets.splitting) ** 2, axis=(1, 2)),

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from model_clusters import KIND, MESH, SITES, host, law, moment_of, record, row
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import UNSEEN_HOST, EmulatorSettings, PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import volume_weights
 
 
@@ -202,6 +204,30 @@ def test_sites_that_a_model_does_not_reach_do_not_spoil_its_calibration() -> Non
     beside = prediction.error[np.arange(len(SITES)) != 1]
     assert (beside == 0.0).any()
     assert 0.0 < beside.max() < 0.1
+
+
+class Threads(Monitor):
+    """Keeps how many threads the linear algebra has while a model is trained."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def progress(self, stage: str, done: int, total: int, losses: dict[str, float]) -> None:
+        self.seen |= threads()
+
+
+def threads() -> set[int]:
+    return {library['num_threads'] for library in threadpool_info() if library['user_api'] == 'blas'}
+
+
+def test_training_takes_one_thread_whatever_there_are() -> None:
+    """With another number of them sums are rounded in another way, and the model has other bytes."""
+    monitor = Threads()
+    with threadpool_limits(limits=2, user_api='blas'):
+        before = threads()
+        PotentialEmulator.fit(row(), EmulatorSettings(radial_functions=4), monitor)
+        assert threads() == before
+    assert monitor.seen == {1}
 
 
 def test_the_report_says_how_good_it_is(emulator: PotentialEmulator) -> None:
