@@ -126,6 +126,20 @@ def test_the_protocols(build, train_code, pairs):
         search.get_builder_from_protocol(train_code, pairs, protocol='quick')
 
 
+def test_all_combinations_of_hyperparameters(build):
+    from aiida_mlkkr.workflows.train import grid
+
+    linear = grid('jacobi_legendre', seed=3, radial_functions=[8], pair_functions=[2, 3], centre_functions=[4, 8])
+    assert list(linear) == [f'jacobi_legendre_{number}' for number in range(4)]
+    options = {'pair_functions': 3, 'centre_functions': 4}
+    expected = {'model': 'jacobi_legendre', 'seed': 3, 'radial_functions': 8, 'options': options}
+    assert linear['jacobi_legendre_2'] == expected
+    candidates = linear | grid('kernel')
+    assert build(candidates).candidates.get_dict() == candidates
+    with pytest.raises(ValueError, match=r'candidate kernel_0: .*hidden'):
+        build(grid('kernel', hidden=[4]))
+
+
 @pytest.mark.parametrize(
     ('candidates', 'overrides', 'message'),
     [
