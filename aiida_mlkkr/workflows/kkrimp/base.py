@@ -39,7 +39,9 @@ class KkrimpBaseWorkChain(RestartMoves):
     def define(cls, spec: Any) -> None:
         """Define the process specification."""
         super().define(spec)
-        spec.expose_inputs(KkrimpCalculation, namespace='kkrimp')
+        spec.expose_inputs(
+            KkrimpCalculation, namespace='kkrimp', namespace_options={'help': 'Passed on to each KkrimpCalculation.'}
+        )
         spec.inputs['kkrimp']['metadata']['options']['parser_name'].default = PARSER
         spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['max_iterations'])
         spec.input(
