@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 _STAGE_KEYS: Final = ('IMIX', 'MIXFAC', 'SCFSTEPS', 'QBOUND')
@@ -33,25 +34,11 @@ class Schedule:
         if set(values) != keys:
             raise ValueError(f'a schedule has {", ".join(sorted(keys))}; this one has {", ".join(sorted(values))}')
         stages = values['stages']
-        if not stages:
-            raise ValueError('a schedule needs at least one stage')
+        if not isinstance(stages, list | tuple) or not stages:
+            raise ValueError(f'a schedule needs at least one stage, in a list, not {stages!r}')
         for number, stage in enumerate(stages, start=1):
-            missing = [key for key in _STAGE_KEYS if key not in stage]
-            if missing:
-                raise ValueError(f'stage {number} of the schedule lacks {", ".join(missing)}')
-            if 'HFIELD' in stage:
-                raise ValueError(f'stage {number} of the schedule sets HFIELD: give initial_field instead')
-            if not isinstance(stage['QBOUND'], int | float) or stage['QBOUND'] <= 0:
-                raise ValueError(
-                    f'stage {number} of the schedule ends at the error QBOUND, a number of Ry above 0, not '
-                    f'{stage["QBOUND"]!r}'
-                )
-        strength, iterations = values['initial_field']
-        if strength < 0 or iterations < 0 or iterations != int(iterations):
-            raise ValueError(
-                f'initial_field is a strength (Ry) and a number of iterations, not {[strength, iterations]}'
-            )
-        return cls(values['name'], tuple(map(dict, stages)), (float(strength), int(iterations)))
+            _check_stage(number, stage)
+        return cls(values['name'], tuple(map(dict, stages)), _field(values['initial_field']))
 
     @property
     def keys(self) -> set[str]:
@@ -83,6 +70,29 @@ class Schedule:
             )
         strength, iterations = self.initial_field
         return (strength if signs.pop() else -strength, iterations)
+
+
+def _check_stage(number: int, stage: Any) -> None:
+    if not isinstance(stage, Mapping):
+        raise ValueError(f'stage {number} of the schedule is a dictionary of settings, not {stage!r}')
+    missing = [key for key in _STAGE_KEYS if key not in stage]
+    if missing:
+        raise ValueError(f'stage {number} of the schedule lacks {", ".join(missing)}')
+    if 'HFIELD' in stage:
+        raise ValueError(f'stage {number} of the schedule sets HFIELD: give initial_field instead')
+    bound = stage['QBOUND']
+    if not isinstance(bound, int | float) or not bound > 0:
+        raise ValueError(
+            f'stage {number} of the schedule ends at the error QBOUND, a number of Ry above 0, not {bound!r}'
+        )
+
+
+def _field(given: Any) -> tuple[float, int]:
+    match given:
+        case [int() | float() as strength, int() | float() as iterations]:
+            if 0 <= strength < inf and iterations >= 0 and float(iterations).is_integer():
+                return float(strength), int(iterations)
+    raise ValueError(f'initial_field is a strength (Ry) and a number of iterations, not {given!r}')
 
 
 def schedule_values(definitions: Mapping[str, Any], name: str, convergence: float) -> dict[str, Any]:

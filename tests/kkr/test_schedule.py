@@ -59,10 +59,16 @@ def test_a_field_does_not_make_moments_of_both_signs():
     ('change', 'words'),
     [
         ({'stages': []}, 'at least one stage'),
+        ({'stages': 3}, 'at least one stage, in a list, not 3'),
+        ({'stages': [3]}, 'stage 1 of the schedule is a dictionary of settings, not 3'),
+        ({'stages': [{**STAGE, 'QBOUND': float('nan')}]}, 'a number of Ry above 0, not nan'),
         ({'stages': [{'IMIX': 0}]}, 'stage 1 of the schedule lacks MIXFAC, SCFSTEPS, QBOUND'),
         ({'stages': [{**STAGE, 'HFIELD': [0.1, 1]}]}, 'give initial_field instead'),
         ({'initial_field': [-0.1, 3]}, 'initial_field is a strength'),
         ({'initial_field': [0.1, 2.5]}, 'initial_field is a strength'),
+        ({'initial_field': 0.1}, r'initial_field is a strength \(Ry\) and a number of iterations, not 0\.1'),
+        ({'initial_field': ['strong', 3]}, 'initial_field is a strength'),
+        ({'initial_field': [float('nan'), float('inf')]}, 'initial_field is a strength'),
         ({'mixing': 1}, 'this one has initial_field, mixing, name, stages'),
     ],
 )
