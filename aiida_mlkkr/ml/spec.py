@@ -103,7 +103,7 @@ class SurrogateSpec(Spec):
     """Spec of a trained model.
 
     :param task: what it predicts, such as ``impurity_potential``.
-    :param model: by which method, such as ``gaussian_process``.
+    :param model: by which method, such as ``kernel``.
     :param seed: of the random numbers of its training.
     """
 
