@@ -144,7 +144,7 @@ def _read_one(lines: Iterator[str]) -> ShapeFunction:
     panels: list[int] = []
     while len(panels) < npanels:
         panels += [int(word) for word in next(lines).split()]
-    if sum(panels) != npoints:
+    if not panels or min(panels) < 1 or sum(panels) != npoints:
         raise ValueError(f'{npoints} points in panels of {panels}')
     r, step = _numbers(lines, 2 * npoints).reshape(npoints, 2).T
     theta = {}

@@ -112,6 +112,8 @@ def test_meshes_of_other_shapes_are_other_meshes(mesh):
         lambda text: text.replace('   10   47   24   54', '   10   47   24   50'),
         lambda text: '',
         lambda text: 'POTENTIAL\n' + text,
+        lambda text: '1\n    0    0\n    1\n    1\n',
+        lambda text: text.replace('   10   47   24   54', '   10   47   88  -10'),
     ],
 )
 def test_damaged_files(damaged):
