@@ -133,29 +133,34 @@ def covariance_of(
     contributions: Contributions,
     outputs: FloatArray,
     errors: FloatArray,
-    prior_lengths: Sequence[float],
+    descriptions: Sequence[Sequence[float]],
     number: int,
     seed: int,
 ) -> Covariance:
     """The most likely covariance of observations, or of some of them where there are very many.
 
     :param errors: (n,) standard errors of the observations in units of the outputs' root mean square.
-    :param prior_lengths: (d,) length of each feature that is expected before any data are seen.
+    :param descriptions: for each way to describe contributions the lengths (d,) of the features that are expected
+        before any data are seen, very long where it does without a feature.
     :param number: how many observations at most decide; ``seed`` of their choice.
     """
     n = contributions.number
     chosen = np.arange(n)
     if n > number:
         chosen = np.sort(np.random.default_rng(seed).choice(n, number, replace=False))
-    return _most_likely(contributions.subset(chosen), outputs[chosen], errors[chosen], prior_lengths)
+    seen = contributions.subset(chosen)
+    found = [_most_likely(seen, outputs[chosen], errors[chosen], lengths) for lengths in descriptions]
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def _most_likely(
     contributions: Contributions, outputs: FloatArray, errors: FloatArray, prior_lengths: Sequence[float]
-) -> Covariance:
+) -> tuple[float, Covariance]:
     """Maximise the marginal likelihood, the amplitude common to all outputs taken at its best, with the priors.
 
     Where there is only one environment, the part that depends on it is left at its prior.
+
+    :return: minus the logarithm of likelihood and prior, and the covariance.
     """
     prior = np.log(prior_lengths)
     d = len(prior)
@@ -186,7 +191,7 @@ def _most_likely(
     bounds = list(zip(low[free], high[free], strict=True))
     starts = [centre, centre + np.array([_SECOND_START] * 2 * d + [0.0] * len(_SCALARS))]
     best = min((minimize(cost, start[free], method='L-BFGS-B', bounds=bounds) for start in starts), key=lambda r: r.fun)
-    return covariance(best.x)
+    return float(best.fun), covariance(best.x)
 
 
 def _are_several(environments: FloatArray) -> bool:

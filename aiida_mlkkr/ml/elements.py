@@ -20,6 +20,7 @@ AROUND: Final = [FEATURES.index(name) for name in ('period', 'sp electrons', 'd 
 """Features that decide on what an impurity does to its neighbours: its valence, however the shells are placed."""
 
 _NOBLE_GAS_GROUP: Final = 18
+_ROWS_WITHOUT_D: Final = (2.0, 3.0)
 
 
 @cache
@@ -43,6 +44,12 @@ def element_features(z: int) -> NDArray[np.float64]:
     features = np.array([max((n for n, _ in filled), default=0), _group(z, electrons), *electrons], dtype=np.float64)
     features.flags.writeable = False
     return features
+
+
+def gapless_group(z: int) -> float:
+    """Group of an element where rows without a d shell have no gap: Mg stands above Zn and beside Al."""
+    period, group = element_features(z)[:2]
+    return float(group + 10.0 if period in _ROWS_WITHOUT_D and group <= 2.0 else group)
 
 
 def _group(z: int, electrons: list[int]) -> int:

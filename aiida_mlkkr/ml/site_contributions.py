@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_mlkkr.ml.contributions import Contributions
-from aiida_mlkkr.ml.elements import AROUND, FEATURES, ON_SITE, element_features
+from aiida_mlkkr.ml.elements import AROUND, FEATURES, ON_SITE, element_features, gapless_group
 from aiida_mlkkr.ml.harmonics import components
 from aiida_mlkkr.ml.sites import Sites
 from aiida_mlkkr.ml.soap import environments
@@ -23,9 +23,20 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Part = Literal['own', 'around']
 
-PRIOR_LENGTHS: Final = {'own': [2.5] * len(ON_SITE) + [8.0], 'around': [2.5] * len(AROUND) + [8.0, 0.75]}
-"""Of the features: those of the element, the radius of the sphere in Bohr, the distance in units of the radius."""
+_UNUSED: Final = 1e6
 
+PRIOR_LENGTHS: Final = {
+    'own': ([2.5] * len(ON_SITE) + [_UNUSED, _UNUSED, 8.0], [1.2, _UNUSED, 2.5, 2.5, 2.5, 8.0, 8.0]),
+    'around': ([2.5] * len(AROUND) + [8.0, 0.75],),
+}
+"""Of the features: those of the element, the radius of the sphere in Bohr, the distance in units of the radius.
+
+An element on the site is described in one of two ways, whichever is more likely for the data: by its place in the
+periodic table (period, group, sp and f electrons), so that Al is like Ga and not like Mg, or with the group without gap
+and the d electrons (columns 4 and 5), so that an sp element is like the one before it.
+"""
+
+_D: Final = FEATURES.index('d electrons')
 _VANISHES: Final = 1e-6
 
 
@@ -151,7 +162,10 @@ def _features(part: Part, sites: Sites, near: IntArray, owner: IntArray, host: b
     """Features (j, d) of impurities, or of the atoms of the host that belong in their places."""
     radius = sites.radius[owner]
     if part == 'own':
-        return np.column_stack([_of_elements((sites.z_host if host else sites.z)[near])[:, ON_SITE], radius])
+        z = (sites.z_host if host else sites.z)[near]
+        of_elements = _of_elements(z)
+        groups = np.array([gapless_group(charge) for charge in z.tolist()])
+        return np.column_stack([of_elements[:, ON_SITE], groups, of_elements[:, _D], radius])
     z = (sites.neighbour_z_host if host else sites.neighbour_z)[near]
     return np.column_stack([_of_elements(z)[:, AROUND], radius, sites.distance[near] / radius])
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr.kkr.elements import SYMBOLS
-from aiida_mlkkr.ml.elements import FEATURES, element_features
+from aiida_mlkkr.ml.elements import FEATURES, element_features, gapless_group
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,13 @@ from aiida_mlkkr.ml.elements import FEATURES, element_features
 )
 def test_known_elements(name: str, expected: tuple[int, ...]) -> None:
     assert element_features(SYMBOLS.index(name)).tolist() == list(expected)
+
+
+@pytest.mark.parametrize('row', [range(3, 11), range(11, 19), range(19, 37)])
+def test_gapless_group_goes_up_by_one(row: range) -> None:
+    groups = [gapless_group(z) for z in row]
+    np.testing.assert_array_equal(np.diff(groups), 1.0)
+    assert groups[-1] == 18.0
 
 
 @pytest.mark.parametrize('row', [range(19, 37), range(37, 55), range(55, 87)])

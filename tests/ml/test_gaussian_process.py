@@ -158,7 +158,7 @@ def test_an_environment_shares_as_much_as_it_is_alike() -> None:
 
 
 def fit(x: Contributions, y: np.ndarray, lengths: list[float], number: int = 300, seed: int = 0) -> Covariance:
-    return covariance_of(x, y, np.zeros(len(y)), lengths, number, seed)
+    return covariance_of(x, y, np.zeros(len(y)), [lengths], number, seed)
 
 
 def test_lengths_tell_which_feature_matters() -> None:
@@ -170,6 +170,14 @@ def test_lengths_tell_which_feature_matters() -> None:
     assert idle > 3.0 * relevant
     mean, _ = condition(single(x), np.sin(x[:, :1]), found).predict(single(asked))
     np.testing.assert_allclose(mean, np.sin(asked[:, :1]), atol=0.05)
+
+
+def test_of_two_descriptions_the_likelier_is_taken() -> None:
+    x = np.random.default_rng(1).uniform(0.0, 10.0, (40, 2))
+    for relevant in (0, 1):
+        y = np.sin(x[:, [relevant]])
+        found = covariance_of(single(x), y, np.zeros(40), [[2.5, 1e6], [1e6, 2.5]], 300, 0)
+        assert found.lengths[relevant] < 10.0 < 1e5 < found.lengths[1 - relevant]
 
 
 def test_variances_are_those_of_the_errors() -> None:

@@ -9,7 +9,7 @@ site's geometry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import isqrt
@@ -131,7 +131,7 @@ class Kernel(PotentialModel):
                     training.contributions,
                     training.outputs[:, : model._functions],
                     training.errors,
-                    PRIOR_LENGTHS[kind.part],
+                    model._descriptions(kind),
                     options.observations_for_lengths,
                     seed,
                 )
@@ -197,6 +197,11 @@ class Kernel(PotentialModel):
 
     def _trained(self) -> Iterator[tuple[_Kind, GaussianProcess]]:
         return ((kind, self._processes[kind.name]) for kind in self._kinds() if kind.name in self._processes)
+
+    def _descriptions(self, kind: _Kind) -> Sequence[Sequence[float]]:
+        """Lengths expected before the data of a process are seen: elements resemble each other as for l = 0."""
+        spherical = self._processes.get(replace(kind, l=0).name)
+        return PRIOR_LENGTHS[kind.part] if spherical is None else [spherical.covariance.lengths.tolist()]
 
     def _nothing(self, sites: Sites) -> Estimate:
         return Estimate.nothing(len(sites), (self._lmax + 1) ** 2, self._functions)
