@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 from aiida_mlkkr.kkr.cluster import HostLattice
-from aiida_mlkkr.kkr.elements import symbol
+from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.errors import DatasetError
 from aiida_mlkkr.ml.meshes import meshes_from_arrays, meshes_to_arrays
@@ -28,6 +29,7 @@ Arrays = dict[str, NDArray[Any]]
 SAME_POTENTIAL = 1e-4
 """Root mean square difference in Ry below which two potentials of a host are the same: of its own convergence."""
 
+_SAME_PLACE = 1e-3
 _SAME_LENGTH = 1e-6
 _SAME_ENERGY = 1e-5
 
@@ -185,6 +187,12 @@ class ImpurityRecord:
             )
         if self.layer.min() < 1 or self.layer.max() > len(self.host.z):
             raise DatasetError(f'impurity {self.source}: its host has no atom {self.layer.max()} in the cell')
+        if not np.isin(self.z, np.arange(len(SYMBOLS))).all():
+            raise DatasetError(
+                f'impurity {self.source}: a nuclear charge among {self.z.tolist()} is that of no element'
+            )
+        if not np.isfinite(self.positions).all() or pdist(self.positions).min(initial=np.inf) < _SAME_PLACE:
+            raise DatasetError(f'impurity {self.source}: its sites are in the same place, or nowhere')
         for site, (v, reference, layer) in enumerate(zip(self.v, self.reference, self.layer, strict=True), start=1):
             size = self.host.meshes[layer - 1].size
             if v.shape[-1] != size or reference.shape != (size,):

@@ -105,6 +105,11 @@ def test_a_host_is_the_same_within_its_convergence() -> None:
         ({'layer': np.full(13, 2)}, 'its host has no atom 2'),
         ({'v': (np.zeros((2, 100)),) * 13}, 'site 1 has 100 points, its host 349'),
         ({'v': (np.full((2, MESH.n), np.nan),) * 13}, 'site 1 is not finite'),
+        ({'z': np.array([25.5] + [29.0] * 12)}, r'among \[25\.5, .* is that of no element'),
+        ({'z': np.array([np.nan] + [29.0] * 12)}, 'is that of no element'),
+        ({'z': np.array([250.0] + [29.0] * 12)}, 'is that of no element'),
+        ({'positions': np.full((13, 3), np.nan)}, 'its sites are in the same place, or nowhere'),
+        ({'positions': SITES[[0, 0, *range(2, 13)]]}, 'its sites are in the same place, or nowhere'),
     ],
 )
 def test_clusters_that_do_not_fit(change: dict[str, object], message: str) -> None:

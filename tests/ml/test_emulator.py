@@ -281,7 +281,7 @@ def test_elements_out_of_range(emulator: PotentialEmulator, z: float) -> None:
 
 def test_no_element(emulator: PotentialEmulator) -> None:
     with pytest.raises(ModelError, match=r'Z=24\.5 is no element'):
-        predict(emulator, dataclasses.replace(record({0: 25.0}), z=np.array([24.5] + [29.0] * 12)))
+        predict(emulator, record({0: 25.0}), z=np.array([24.5] + [29.0] * 12))
 
 
 @pytest.mark.parametrize(
