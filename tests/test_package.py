@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +53,19 @@ print(*sorted(name for name in sys.modules if name.split('.')[0] in ('aiida', 'a
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == []
+
+
+def test_imports_go_downwards():
+    """In the table of the documentation."""
+    table = Path(__file__).parent.parent / 'docs/source/topics/architecture.md'
+    rooms = re.findall(r'^\| `aiida_mlkkr\.(\w+)` \|', table.read_text(encoding='utf-8'), re.MULTILINE)
+    package = Path(aiida_mlkkr.__file__).parent
+    assert set(rooms) == {path.parent.name for path in package.glob('*/__init__.py')}
+    upwards = [
+        f'{path.relative_to(package)} imports {node.module}'
+        for room, path in ((room, path) for room in rooms for path in (package / room).rglob('*.py'))
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('aiida_mlkkr.')
+        if rooms.index((node.module or '').split('.')[1]) < rooms.index(room)
+    ]
+    assert not upwards

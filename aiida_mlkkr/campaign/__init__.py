@@ -1,1 +1,1 @@
-"""Many calculations at once: what is to be run, what there is already, and the runs themselves."""
+"""Many calculations at once: what is to be run, what there is already, the runs themselves; cases of a benchmark."""

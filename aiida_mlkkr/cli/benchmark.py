@@ -189,9 +189,9 @@ def _chosen(text: str | None, known: Sequence[T], option: str) -> tuple[T, ...]:
 def _cases(console: Console, groups: Sequence[Group], datasets: Sequence[Path], quick: bool) -> Iterator[list[Case]]:
     """The impurities of groups and files; while the context lasts their folders are there."""
     from aiida_mlkkr.benchmark.cases import cases_of_dataset, comparable, first_of_hosts
+    from aiida_mlkkr.campaign.cases import CaseFolders
     from aiida_mlkkr.ml.files import read_dataset
     from aiida_mlkkr.query import find_impurities
-    from aiida_mlkkr.query.cases import CaseFolders
 
     with TemporaryDirectory(prefix='mlkkr-benchmark-') as folder:
         cases = [case for path in datasets for case in cases_of_dataset(read_dataset(path))]
@@ -206,8 +206,8 @@ def _cases(console: Console, groups: Sequence[Group], datasets: Sequence[Path], 
 
 def _runner(code: AbstractCode | None) -> Converge:
     from aiida_mlkkr.benchmark.scf import InProcess
+    from aiida_mlkkr.campaign.cases import WithCode
     from aiida_mlkkr.kkr.cures import Cures
-    from aiida_mlkkr.query.cases import WithCode
     from aiida_mlkkr.workflows.protocols import protocol_inputs
 
     if code is not None:

@@ -8,9 +8,9 @@ import pytest
 @pytest.fixture(scope='module')
 def zinc(aiida_profile, tmp_path_factory):
     """Zn in Cu of the packaged archive, with its files."""
+    from aiida_mlkkr.campaign.cases import CaseFolders
     from aiida_mlkkr.demo.archive import archived_workchains, choose_impurities, import_workchains, packaged_archive
     from aiida_mlkkr.query import find_impurities
-    from aiida_mlkkr.query.cases import CaseFolders
 
     with packaged_archive() as path:
         workchains, _ = import_workchains(path, choose_impurities(archived_workchains(path), ('Zn',)))
@@ -31,9 +31,9 @@ def test_in_this_process_as_in_the_workchain(zinc, kkrimp_code):
     from aiida_mlkkr.benchmark.iterations import Origin, measure
     from aiida_mlkkr.benchmark.scf import InProcess
     from aiida_mlkkr.benchmark.starts import fixed_start
+    from aiida_mlkkr.campaign.cases import WithCode
     from aiida_mlkkr.kkr.cures import Cures
     from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
-    from aiida_mlkkr.query.cases import WithCode
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
     schedule = Schedule.from_values(schedule_values(read_protocols('schedules'), 'tuned', 1e-6))
@@ -51,9 +51,9 @@ def test_in_this_process_as_in_the_workchain(zinc, kkrimp_code):
 
 def test_a_code_that_cannot_do_it(zinc, train_code):
     from aiida_mlkkr.benchmark.starts import fixed_start
+    from aiida_mlkkr.campaign.cases import WithCode
     from aiida_mlkkr.kkr.schedule import Schedule, schedule_values
     from aiida_mlkkr.query import QueryError
-    from aiida_mlkkr.query.cases import WithCode
     from aiida_mlkkr.workflows.protocols import read_protocols
 
     schedule = Schedule.from_values(schedule_values(read_protocols('schedules'), 'tuned', 1e-6))
@@ -64,8 +64,8 @@ def test_a_code_that_cannot_do_it(zinc, train_code):
 def test_files_that_were_not_retrieved(zinc, tmp_path):
     from aiida import orm
 
+    from aiida_mlkkr.campaign.cases import CaseFolders
     from aiida_mlkkr.query import QueryError, find_impurities
-    from aiida_mlkkr.query.cases import CaseFolders
 
     retrieved = orm.load_node(zinc.record.source)
     (impurity,) = find_impurities(nodes=[retrieved.creator]).usable
