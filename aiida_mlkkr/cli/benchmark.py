@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
@@ -100,7 +101,8 @@ def emulator(
     Each impurity is predicted by models that have not seen it (nor its element, its row of the periodic table, its
     host). Written are the errors of the potentials, learning curves, and the iterations of self-consistencies from
     predicted potentials and from those that are not learnt, with both mixing schedules. A start that does not lead to
-    the known solution saves nothing. The self-consistencies run in this process unless there is a code for them.
+    the known solution saves nothing. The self-consistencies run in this process unless there is a code for them, which
+    those in full potential need.
     """
     from rich.console import Console
 
@@ -113,7 +115,7 @@ def emulator(
     plan = _plan(console, models, 'impurity' if quick else splits, scf_models, scf_splits, starts, schedules, scf)
     try:
         with _cases(console, groups, datasets, quick) as cases:
-            _run(console, cases, plan, output, _runner(code))
+            _run(console, cases, _possible(console, plan, cases, code), output, _runner(code))
     except (QueryError, DatasetError, ModelError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -202,6 +204,15 @@ def _cases(console: Console, groups: Sequence[Group], datasets: Sequence[Path], 
             console.print(f'{label} is left out: {reason}', markup=False, highlight=False)
         usable = comparable([*found, *cases])
         yield first_of_hosts(usable, 4) if quick else usable
+
+
+def _possible(console: Console, plan: Plan, cases: Sequence[Case], code: AbstractCode | None) -> Plan:
+    """A plan without the self-consistencies that only a code can do: those in full potential."""
+    asked = (plan.scf_models or plan.scf_fixed) and any(case.files for case in cases)
+    if code is not None or not asked or not cases[0].kind.full_potential:
+        return plan
+    console.print('No self-consistencies: those in full potential need a KKRimp code, name one with --kkrimp.')
+    return replace(plan, scf_models=(), scf_fixed=())
 
 
 def _runner(code: AbstractCode | None) -> Converge:

@@ -111,6 +111,25 @@ def test_the_network_needs_torch(no_torch, benchmark, dataset, tmp_path):
     assert words in benchmark('-d', dataset, '--models', 'kernel,network', '-o', str(tmp_path / 'new'), code=2)
 
 
+def test_full_potentials_need_a_code(tmp_path):
+    """Their errors are measured all the same."""
+    from full_potential import KIND, record, writeout
+    from rich.console import Console
+
+    from aiida_mlkkr.benchmark.cases import Case, Files
+    from aiida_mlkkr.cli.benchmark import _plan, _possible
+
+    console = Console(record=True, width=200)
+    cases = [Case(KIND, record('v'), Files(tmp_path, writeout(), 0.0, None))]
+    plan = _plan(console, 'kernel', 'impurity', None, None, None, None, True)
+    assert plan.scf_models
+    possible = _possible(console, plan, cases, None)
+    assert '--kkrimp' in console.export_text()
+    assert (possible.scf_models, possible.scf_fixed) == ((), ())
+    assert (possible.models, possible.splits, possible.fixed) == (plan.models, plan.splits, plan.fixed)
+    assert _possible(console, plan, [Case(KIND, record('v'))], None) is plan, 'nothing is iterated without files anyway'
+
+
 def test_one_impurity_alone(benchmark, tmp_path):
     path = tmp_path / 'one'
     write_dataset(path, row(without=tuple(range(22, 34))))
