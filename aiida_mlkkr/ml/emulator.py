@@ -42,8 +42,11 @@ IntArray = NDArray[np.int64]
 
 TASK: Final = 'impurity_potential'
 
-SMALL_MOMENT: Final = 0.5
-"""Predicted moments below this (µB) are none: twice the error with which those of 3d impurities in Cu are predicted."""
+SMALL_MOMENT: Final = 0.25
+"""Predicted moments below this (µB) are none: the error with which those in Cu and Ag are predicted.
+
+Not more: a splitting where there should be none vanishes in the self-consistency, one that is missing never appears.
+"""
 
 MOMENT_FACTOR: Final = 2.0
 """A moment that is asked for and the predicted one may differ by this factor and still mean the same state."""
