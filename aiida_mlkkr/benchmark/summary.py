@@ -105,18 +105,21 @@ def error_table(errors: Sequence[ErrorRow]) -> TextTable:
 
 
 def shell_table(errors: Sequence[ErrorRow]) -> TextTable:
-    """Errors by radius and by spin average and splitting."""
+    """Errors by radius and by spin average and splitting, this of magnetic impurities alone."""
     names = ('average', 'splitting', 'shell_1', 'shell_2', 'shell_3', 'shell_4')
     body = [
         (
             split or NOTHING,
             model,
-            *(_median([getattr(row, name) for row in group if not row.refusal]) for name in names),
+            *(
+                _median([getattr(row, name) for row in group if not row.refusal and (row.magnetic or name != names[1])])
+                for name in names
+            ),
         )
         for split, of_split in _grouped(errors, 'split')
         for model, group in _grouped(of_split, 'model')
     ]
-    headings = ('left out', 'model', 'average', 'splitting', 'r/R < 1/4', '1/4–1/2', '1/2–3/4', '> 3/4')
+    headings = ('left out', 'model', 'average', 'splitting (magnetic)', 'r/R < 1/4', '1/4–1/2', '1/2–3/4', '> 3/4')
     return TextTable('Error on the impurity site by spin and radius, medians in mRy', headings, tuple(body))
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rich.progress import Progress
 
 from aiida_mlkkr.benchmark.plan import CURVES, ERRORS, EmulatorBenchmark, Plan
-from aiida_mlkkr.benchmark.potentials import ErrorRow, channel_rows, deviations, error_row, own_and_around, predict_fold
+from aiida_mlkkr.benchmark.potentials import (
+    ErrorRow,
+    channel_rows,
+    deviations,
+    error_row,
+    fixed_row,
+    own_and_around,
+    predict_fold,
+)
 from aiida_mlkkr.benchmark.report import write_report
 from aiida_mlkkr.benchmark.rows import Table
-from aiida_mlkkr.benchmark.summary import channel_table
+from aiida_mlkkr.benchmark.summary import channel_table, shell_table
 from aiida_mlkkr.ml.emulator import EmulatorSettings
 from aiida_mlkkr.ml.splits import Fold
 
@@ -67,6 +77,14 @@ def test_standard_start_is_the_reference(cases):
     assert row.error == pytest.approx(deviations(cases[2], [np.stack([v, v]) for v in record.reference])['error'])
     assert row.training == 3
     assert row.known_moment == pytest.approx(4.0)
+
+
+def test_splittings_are_those_of_magnetic_impurities(cases):
+    """Most impurities have none, and the median over all would say that of them."""
+    rows = [fixed_row(case, 'host', [v + 0.0 for v in case.record.v]) for case in cases[:5]]
+    rows = [replace(row, splitting=30.0 if row.magnetic else 0.0) for row in (*rows, *rows[4:] * 5)]
+    (line,) = shell_table(rows).rows
+    assert line == ('–', 'host', '0', '30', '0', '0', '0', '0')
 
 
 def test_a_model_that_cannot_be_trained_or_refuses_gives_a_reason(cases):
