@@ -46,6 +46,12 @@ def element_features(z: int) -> NDArray[np.float64]:
     return features
 
 
+def has_open_shell(z: int) -> bool:
+    """Whether the free atom has an open d or f shell, which may keep a moment in a metal."""
+    _, _, _, d, f = element_features(z)
+    return bool(0.0 < d < 10.0 or 0.0 < f < 14.0)
+
+
 def gapless_group(z: int) -> float:
     """Group of an element where rows without a d shell have no gap: Mg stands above Zn and beside Al."""
     period, group = element_features(z)[:2]

@@ -28,11 +28,12 @@ from aiida_mlkkr.ml.dataset import (
     hosts_from_arrays,
     hosts_to_arrays,
 )
+from aiida_mlkkr.ml.elements import has_open_shell
 from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
 from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import channel_functions
-from aiida_mlkkr.ml.reach import FAR, unknown_share
+from aiida_mlkkr.ml.reach import FAR, OTHER_ROW, unknown_share
 from aiida_mlkkr.ml.sites import MAGNETIC, NEIGHBOUR_RANGE, Sites, sites_of_cluster
 from aiida_mlkkr.ml.spec import SurrogateSpec, describe, first_complaint
 from aiida_mlkkr.ml.symmetry import orbits
@@ -219,6 +220,8 @@ class PotentialEmulator:
         parallel = sites_of_cluster(hosts, number, positions, layer, z, signs)
         impurities = np.flatnonzero(changed)
         expected = self._model.predict(parallel.subset(impurities)).moment
+        if moments is None:
+            self._check_no_moment(z[impurities], host.z[layer - 1][impurities], expected)
         signs[impurities] = _signs(z[impurities], moments, expected)
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
         alike = orbits(sites)
@@ -269,19 +272,35 @@ class PotentialEmulator:
                 'this kind.'
             )
 
+    def _check_no_moment(self, z: FloatArray, z_host: FloatArray, expected: FloatArray) -> None:
+        """Whether the model may say that an impurity has no moment: other rows of the table do not tell.
+
+        In the 4d row there are hardly any, in the 3d row there are, and a splitting that is missing never appears.
+        """
+        for charge, replaced, moment in zip(z.astype(int), z_host.astype(int), expected, strict=True):
+            doubtful = abs(moment) < SMALL_MOMENT and has_open_shell(charge)
+            if doubtful and self._unknown([[charge, replaced]])[0] > OTHER_ROW:
+                raise OutOfReachError(
+                    f'whether {symbol(charge)} has a moment cannot be told from {", ".join(self.elements)}: ask for '
+                    'one, or for none, or add impurities of its row of the periodic table to the training data.'
+                )
+
+    def _unknown(self, asked: Sequence[Sequence[float]]) -> FloatArray:
+        """Unknown shares of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""
+        hosts = np.unique(self.seen[:, 1])
+        known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
+        return unknown_share(known, np.array(asked, dtype=np.int64))
+
     def _check_element(self, charge: float, replaced: Sequence[float]) -> None:
         """Whether an impurity is in reach on any of the atoms that it may replace."""
         seen = ', '.join(self.elements)
         if not 0 <= charge < len(SYMBOLS) or charge != int(charge):
             raise ModelError(f'an impurity with Z={charge:g} is no element; the model has seen {seen}')
-        hosts = np.unique(self.seen[:, 1])
-        known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
-        asked = np.array([[charge, z_host] for z_host in replaced], dtype=np.int64)
-        if unknown_share(known, asked).min() > FAR:
+        if self._unknown([[charge, z_host] for z_host in replaced]).min() > FAR:
+            hosts = ', '.join(symbol(z) for z in np.unique(self.seen[:, 1]))
             raise OutOfReachError(
                 f'{symbol(charge)} in place of {" or ".join(symbol(z) for z in replaced)} is out of the range of the '
-                f'model, which has seen {seen} in place of {", ".join(symbol(z) for z in hosts)}: add impurities like '
-                'it to the training data.'
+                f'model, which has seen {seen} in place of {hosts}: add impurities like it to the training data.'
             )
 
     def _hosts_with(self, host: Host) -> tuple[tuple[Host, ...], int, bool]:

@@ -20,6 +20,13 @@ IntArray = NDArray[np.int64]
 FAR: Final = 0.9
 """Unknown share above which an impurity is out of reach."""
 
+OTHER_ROW: Final = 0.15
+"""Unknown share above which an impurity of the d block is known by other rows of the periodic table only.
+
+In Cu and Ag it is below 0.1 where an element alone is missing, below 0.15 in a host that has not been seen, and 0.12
+(at the ends of a row) to 0.26 where the row is.
+"""
+
 _LENGTH: Final = 2.5
 _HOST_LENGTH: Final = 5.0
 _NOISE: Final = 1e-3

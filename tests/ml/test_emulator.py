@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import UNSEEN_HOST, EmulatorSettings, PotentialEmulator, Prediction
-from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
+from aiida_mlkkr.ml.files import read_dataset
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import volume_weights
+
+SHIPPED = Path(__file__).parents[1] / 'data' / 'fill' / 'cu_ag_impurities.safetensors'
 
 
 def predict(emulator: PotentialEmulator, asked: ImpurityRecord, **changes: Any) -> Prediction:
@@ -253,6 +257,23 @@ def test_the_report_says_how_good_it_is(emulator: PotentialEmulator) -> None:
 def test_refused_requests(emulator: PotentialEmulator, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         predict(emulator, record({0: 25.0}), **changes)
+
+
+def test_other_rows_do_not_tell_whether_there_is_a_moment() -> None:
+    """4d impurities in Cu have none, Mn and Cr have."""
+    shipped = read_dataset(SHIPPED)
+    in_copper = [record for record in shipped.impurities if record.host.z[0] == 29 and len(record.impurities) == 1]
+    of = {int(record.z[record.impurities[0]]): record for record in in_copper}
+    emulator = PotentialEmulator.fit(
+        ImpurityDataset(shipped.kind, tuple(of[z] for z in (*range(30, 34), *range(39, 49)) if z in of))
+    )
+    for z in (24, 25):
+        with pytest.raises(
+            OutOfReachError, match=f'whether {symbol(z)} has a moment cannot be told from Zn, Ge, As, Y'
+        ):
+            predict(emulator, of[z])
+        assert predict(emulator, of[z], moments=[0.0]).moments[0] == 0.0
+    assert predict(emulator, of[44]).moments[0] == 0.0
 
 
 def test_a_moment_where_none_is_expected(emulator: PotentialEmulator) -> None:
