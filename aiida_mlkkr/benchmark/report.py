@@ -47,6 +47,7 @@ def _figures(measured: EmulatorBenchmark) -> Iterator[tuple[str, Figure]]:
     models = dict.fromkeys(row.model for row in rows)
     if columns := list(_columns(measured)):
         yield 'potentials', matrix_figure(columns)
+        yield 'parity', parity_figure({column.label: _parity(column) for column in columns}, '$V - V_0$ (Ry)')
     moments = {model: _pairs(rows, model, 'known_moment', 'moment') for model in models}
     if moments:
         yield 'moments', parity_figure(moments, 'moment (µB)')
@@ -76,6 +77,10 @@ def _columns(measured: EmulatorBenchmark) -> Iterator[PotentialColumn]:
 
 BASELINES: Final = ('standard_start', 'nearest_in_host', 'nearest_in_table')
 """Models that are there to be beaten."""
+
+
+def _parity(column: PotentialColumn) -> tuple[Floats, Floats]:
+    return column.converged - column.start, column.predicted - column.start
 
 
 def _pairs(rows: list[ErrorRow], model: str, one: str, other: str) -> tuple[Floats, Floats]:

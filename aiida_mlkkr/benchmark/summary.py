@@ -184,7 +184,7 @@ def savings(iterations: Sequence[ScfRow], reference: str) -> list[tuple[ScfRow, 
 
 
 def saving_table(iterations: Sequence[ScfRow], reference: str) -> TextTable:
-    """Iterations saved against a start that is not learnt."""
+    """Iterations saved against a start that is not learnt; *not used* is what was refused or too uncertain."""
     body = []
     everything = savings(iterations, reference)
     for split, start, schedule in dict.fromkeys(_series(row) for row, _ in everything):
@@ -195,10 +195,11 @@ def saving_table(iterations: Sequence[ScfRow], reference: str) -> TextTable:
         for kind in CLASSES:
             values = [saving for row, saving in chosen if class_of(row) == kind]
             of_classes.append(f'{np.median(values):.0%} ({len(values)})' if values else NOTHING)
-        failed = sum(not row.iterations for row, _ in chosen)
+        unused = sum(np.isnan(row.error) for row, _ in chosen)
+        failed = sum(not row.iterations for row, _ in chosen) - unused
         worse = sum(saving < 0 for _, saving in chosen)
-        body.append((split or NOTHING, start, schedule, *of_classes, str(failed), str(worse)))
-    headings = ('left out', 'start', 'schedule', *CLASSES, 'failed', 'worse')
+        body.append((split or NOTHING, start, schedule, *of_classes, str(unused), str(failed), str(worse)))
+    headings = ('left out', 'start', 'schedule', *CLASSES, 'not used', 'failed', 'worse')
     return TextTable(f'Iterations saved against {reference}, medians (number of impurities)', headings, tuple(body))
 
 

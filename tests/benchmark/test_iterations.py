@@ -68,7 +68,11 @@ def test_savings(cases, scf):
     ((_, saving),) = savings(rows, 'voronoi')
     assert saving == pytest.approx(0.75)
     (line,) = saving_table(rows, 'voronoi').rows
-    assert line == ('impurity', 'kernel', 'tuned', '75% (1)', '–', '–', '0', '0')
+    assert line == ('impurity', 'kernel', 'tuned', '75% (1)', '–', '–', '0', '0', '0')
+    wrong = row(cases, dataclasses.replace(scf, energy=-2599.9))
+    refused = dataclasses.replace(wrong, error=float('nan'), problem='refused: out of range')
+    ((*_, not_used, failed, _),) = saving_table([rows[0], wrong, refused], 'voronoi').rows
+    assert (not_used, failed) == ('1', '1')
     assert savings(rows, 'free_atoms') == []
     assert len(tables([], rows, [], [])) == 2, 'savings against the voronoi start, iterations'
 

@@ -15,7 +15,7 @@ from aiida_mlkkr.ml.emulator import training_rows
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.harmonics import real_harmonics
 from aiida_mlkkr.ml.models import Estimate, PotentialModel, Targets, model_names, model_type
-from aiida_mlkkr.ml.monitor import Monitor
+from aiida_mlkkr.ml.monitor import Monitor, TrainingInterrupted
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster
 from aiida_mlkkr.ml.spec import describe
 
@@ -72,6 +72,18 @@ def fit(name: str, rows: tuple[Sites, Targets], seed: int = SEED) -> PotentialMo
 @pytest.fixture(scope='module')
 def trained(asa: tuple[Sites, Targets], full: tuple[Sites, Targets]) -> dict[tuple[str, str], PotentialModel]:
     return {(name, kind): fit(name, rows) for name in MODELS for kind, rows in (('asa', asa), ('full', full))}
+
+
+class Stop(Monitor):
+    def should_stop(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize('name', ['kernel', 'jacobi_legendre', 'network'])
+def test_told_to_stop(name: str, asa: tuple[Sites, Targets]) -> None:
+    method = model_type(name)
+    with pytest.raises(TrainingInterrupted):
+        method.fit(*asa, method.options_type.model_validate(QUICK.get(name, {})), SEED, Stop())
 
 
 def new_cluster() -> Sites:

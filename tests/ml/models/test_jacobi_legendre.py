@@ -17,7 +17,7 @@ from aiida_mlkkr.ml.jacobi import JacobiFunctions
 from aiida_mlkkr.ml.likelihood import Likelihood
 from aiida_mlkkr.ml.models.base import Targets
 from aiida_mlkkr.ml.models.jacobi_legendre import JacobiLegendre, JacobiLegendreOptions, _Data
-from aiida_mlkkr.ml.monitor import Monitor, TrainingInterrupted
+from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.sites import Sites, sites_of_cluster
 
 LMAX = 2
@@ -241,12 +241,3 @@ def test_left_out_elements_of_a_smooth_law():
 def test_unknown_elements_are_uncertain(model: JacobiLegendre):
     known, unknown = (model.predict(cluster({0: z})).variance[0] for z in (25.0, 57.0))
     assert unknown > 5.0 * known
-
-
-def test_told_to_stop(targets: Targets):
-    class Stop(Monitor):
-        def should_stop(self) -> bool:
-            return True
-
-    with pytest.raises(TrainingInterrupted):
-        JacobiLegendre.fit(TRAINING, targets, OPTIONS, 0, Stop())
