@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,12 +30,14 @@ from aiida_mlkkr.benchmark.rows import Table
 from aiida_mlkkr.benchmark.starts import FixedStart, Start, fixed_start, predicted_start
 from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.ml.emulator import EmulatorSettings
+from aiida_mlkkr.ml.errors import DatasetError
 from aiida_mlkkr.ml.splits import SplitName, split_folds
 from aiida_mlkkr.solver.errors import SolverError
 
 CURVE_FOLDS: Final = 4
 
 ERRORS, ITERATIONS, CURVES, CHANNELS = 'errors.csv', 'iterations.csv', 'learning_curves.csv', 'channels.csv'
+CASES: Final = 'cases.json'
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ class EmulatorBenchmark:
     :param cases: finished impurities of one kind.
     :param folder: where the tables are.
     :param converge: what runs a self-consistency.
+    :raises DatasetError: if the tables are of other cases, or damaged.
     """
 
     def __init__(self, cases: Sequence[Case], plan: Plan, folder: Path, converge: Converge, progress: Progress) -> None:
+        _claim(folder, cases)
         self.cases = cases
         self.plan = plan
         self.errors = Table(folder / ERRORS, ErrorRow)
@@ -172,6 +177,15 @@ class EmulatorBenchmark:
     def _fixed(self, starts: Sequence[FixedStart], text: str) -> Iterator[tuple[Case, FixedStart]]:
         tasks = [(case, start) for start in starts for case in self.cases]
         yield from self._progress.track(tasks, description=text)
+
+
+def _claim(folder: Path, cases: Sequence[Case]) -> None:
+    """Note which cases the tables of a folder are of; with others the models would have learnt something else."""
+    path, sources = folder / CASES, sorted(case.record.source for case in cases)
+    if not path.is_file():
+        path.write_text(json.dumps(sources, indent=1))
+    elif path.read_text() != json.dumps(sources, indent=1):
+        raise DatasetError(f'the tables in {folder} are of other impurities than these: choose another folder')
 
 
 def _made(make: Callable[[Files], Start | None], files: Files) -> tuple[Start | None, str]:

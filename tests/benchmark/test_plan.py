@@ -16,6 +16,7 @@ from aiida_mlkkr.benchmark.scf import Scf
 from aiida_mlkkr.benchmark.starts import Start
 from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.ml.emulator import EmulatorSettings
+from aiida_mlkkr.ml.errors import DatasetError
 
 TUNED = Schedule('tuned', ({'IMIX': 5},), (0.0, 0))
 FILES = Files(None, None, 0.0, None)
@@ -46,6 +47,14 @@ def test_far_and_uncertain_predictions_are_not_used(cases, tmp_path):
     assert not any(row.iterations for row in measured.iterations.rows)
 
 
+def test_tables_of_other_impurities_are_not_added_to(cases, tmp_path):
+    with Progress(disable=True) as progress:
+        for its in (cases, cases[::-1]):
+            EmulatorBenchmark(its, plan('kernel', 'host'), tmp_path, no_scf, progress)
+        with pytest.raises(DatasetError, match='of other impurities than these: choose another folder'):
+            EmulatorBenchmark(cases[1:], plan('kernel', 'host'), tmp_path, no_scf, progress)
+
+
 @pytest.fixture
 def measured(cases, tmp_path):
     """Two hosts from one another, and the iterations of Mn."""
@@ -66,6 +75,6 @@ def row_of(case: Case, origin: Origin, iterations: int) -> ScfRow:
 
 def test_figures_of_potentials_and_savings(measured, tmp_path):
     written = write_report(measured, tmp_path)
-    assert {'report.md', 'potentials.png', 'savings_tuned.png'} <= set(written)
+    assert {'report.md', 'potentials.png', 'parity.png', 'savings_tuned.png'} <= set(written)
     assert all((tmp_path / name).stat().st_size > 0 for name in written)
     assert '| host | kernel | tuned | 75% (1) |' in (tmp_path / 'report.md').read_text()
