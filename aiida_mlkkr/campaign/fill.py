@@ -17,7 +17,7 @@ from aiida_mlkkr.query import QueryError, find_impurities, train_emulator
 from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
 
 _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
-_WALLTIME_SECONDS = 3600
+_OPTIONS: dict[str, Any] = {'max_wallclock_seconds': 3600, 'environment_variables': _ONE_THREAD}
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Filling:
     :param code: KKRimp, by JuKKR or the embedded solver.
     :param group: where the workchains are put.
     :param protocol: of the self-consistency.
-    :param overrides: of the protocol.
+    :param options: of the calculations: ``resources``, ``queue_name``, ``account`` …; with one thread and for an hour
+        unless they say otherwise.
     :param emulator: a model that predicts the start potentials.
     :param learn_every: train a new emulator on the group after so many new solutions; 0 for never.
     :param tell: takes what is to be said on the way.
@@ -36,7 +37,7 @@ class Filling:
     code: orm.AbstractCode
     group: orm.Group
     protocol: str | None = None
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     emulator: SurrogateData | None = None
     learn_every: int = 0
     tell: Callable[[str], None] = lambda _: None
@@ -69,8 +70,8 @@ class Filling:
             host_greenfunction=planned.host.greenfunction,
             emulator=self.emulator,
             protocol=self.protocol,
-            overrides={'scf': {'clean_workdir': True}, **self.overrides},
-            options={'max_wallclock_seconds': _WALLTIME_SECONDS, 'environment_variables': _ONE_THREAD},
+            overrides={'scf': {'clean_workdir': True}},
+            options=_OPTIONS | dict(self.options),
         )
         builder['metadata']['label'] = planned.name
         builder['metadata']['description'] = 'aiida-mlkkr fill'

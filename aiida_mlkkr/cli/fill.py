@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.train import show_dropped
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ GROUP = 'mlkkr-fill'
     help='A KKRimp code to run instead of the embedded solver.',
 )
 @click.option(
+    '--options',
+    'options_file',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='YAML file with options of the calculations: resources, queue_name, account, max_wallclock_seconds, '
+    'environment_variables …  [default: an hour, one thread]',
+)
+@click.option(
     '-G', '--group', 'label', default=GROUP, show_default=True, help='Group that the workchains are put into.'
 )
 @click.option(
@@ -103,6 +111,7 @@ def fill(
     shells: tuple[int, ...],
     no_singles: bool,
     code: AbstractCode | None,
+    options_file: Path | None,
     label: str,
     jobs: int | None,
     protocol: str,
@@ -126,6 +135,7 @@ def fill(
         raise click.UsageError('--no-singles leaves nothing to run without --pairs.')
     if output is not None and not output.parent.is_dir():
         raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
+    given = {} if options_file is None else read_mapping(options_file, '--options')
     console = Console()
     try:
         plan = _plan(console, hosts, elements, not no_singles, shells)
@@ -136,6 +146,7 @@ def fill(
             code=code or _embedded_solver(),
             group=_group(label),
             protocol=protocol,
+            options=given,
             emulator=emulator,
             learn_every=learn_every or 0,
             tell=lambda text: console.print(text, markup=False, highlight=False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.model import find_model, stored
 
 if TYPE_CHECKING:
@@ -144,21 +145,14 @@ def _single(elements: str, central: Callable[[int], dict[str, Any]]) -> Iterator
 
 
 def _impurity_info(what: str) -> Dict:
-    import yaml
     from aiida.orm import Dict
 
-    if not Path(what).is_file():
-        node = _node(what, '--impurity-info')
-        if not isinstance(node, Dict):
-            raise click.BadParameter(f'{what} is no impurity_info (Dict)', param_hint='--impurity-info')
-        return node
-    try:
-        content = yaml.safe_load(Path(what).read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f'{what} is no YAML or JSON file: {error}', param_hint='--impurity-info') from error
-    if not isinstance(content, dict):
-        raise click.BadParameter(f'{what} holds no impurity_info', param_hint='--impurity-info')
-    return Dict(content)
+    if Path(what).is_file():
+        return Dict(read_mapping(Path(what), '--impurity-info'))
+    node = _node(what, '--impurity-info')
+    if not isinstance(node, Dict):
+        raise click.BadParameter(f'{what} is no impurity_info (Dict)', param_hint='--impurity-info')
+    return node
 
 
 def _predict(

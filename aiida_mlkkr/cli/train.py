@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.show import show_report
 
 if TYPE_CHECKING:
@@ -116,23 +117,20 @@ def train(
 
 
 def _settings(path: Path | None, method: str | None) -> dict[str, Any]:
-    import yaml
     from pydantic import ValidationError
 
     from aiida_mlkkr.ml.emulator import EmulatorSettings
     from aiida_mlkkr.ml.spec import first_complaint
 
-    hint = '--model' if path is None else '--settings'
+    settings = {} if path is None else read_mapping(path, '--settings')
+    if method is not None:
+        settings['model'] = method
     try:
-        settings = {} if path is None else yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-        if method is not None and isinstance(settings, dict):
-            settings = {**settings, 'model': method}
         EmulatorSettings.model_validate(settings)
     except ValidationError as error:
+        hint = '--model' if path is None else '--settings'
         raise click.BadParameter(first_complaint(error), param_hint=hint) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f'{path} is not a YAML file: {error}', param_hint=hint) from error
-    return dict(settings)
+    return settings
 
 
 def _named(groups: Iterable[Group]) -> str:

@@ -73,7 +73,13 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code,
     from aiida_mlkkr.ml.files import read_dataset
 
     arguments = ('-H', 'copper fill', '-e', 'Zn,Si', '--protocol', 'fast')
-    output = fill(*arguments, '--kkrimp', broken_code.full_label, code=1)
+    options = tmp_path / 'options.yaml'
+    options.write_text('max_wallclock_seconds: 77\n')
+    output = fill(*arguments, '--kkrimp', broken_code.full_label, '--options', str(options), code=1)
+    failed = next(node for node in filled() if not node.is_finished_ok)
+    jobs = [node for node in failed.called_descendants if isinstance(node, orm.CalcJobNode)]
+    assert {node.get_option('max_wallclock_seconds') for node in jobs} == {77}
+    assert {node.get_option('environment_variables')['OMP_NUM_THREADS'] for node in jobs} == {'1'}
     assert 'Si in Cu (alat 4.824), 13 sites: failed, no start led to a converged potential: standard:' in output
     assert 'are not in the datasets' in output
     assert f"Group '{GROUP}': 1 impurities in 1 datasets" in output

@@ -98,8 +98,8 @@ def test_mistakes_are_named_and_leave_nothing(train, arguments, code, words):
     [
         ('radial_functions: many\n', 'radial_functions: Input should be a valid integer'),
         ('radial_function: 10\n', 'radial_function: Extra inputs are not permitted'),
-        ('- 1\n', 'Input should be a valid dictionary'),
-        ('a: [\n', 'is not a YAML file'),
+        ('- 1\n', 'holds no values by name'),
+        ('a: [\n', 'is not a YAML or JSON file'),
     ],
 )
 def test_settings_that_are_not_valid(train, tmp_path, content, words):
