@@ -104,9 +104,7 @@ def measure(model: str, number: int) -> Result:
     trained = time.perf_counter()
     errors, spread = [], []
     for one in test:
-        prediction = emulator.predict(
-            KIND, one.host, one.positions, one.layer, one.z, one.reference, one.moments.tolist()
-        )
+        prediction = emulator.predict(KIND, one.host, one.positions, one.layer, one.z, one.reference)
         errors.append(rms(MESH, np.array(prediction.v) - np.array(one.v)))
         spread.append(rms(MESH, np.array(one.v) - np.array(one.reference)[:, None]))
     predicted = time.perf_counter()
