@@ -59,7 +59,7 @@ def predicted_start(prediction: Prediction, case: Case, files: Files) -> Start:
     """A prediction as a start potential."""
     sites = host_of_cluster(files.writeout.potential, case.record.layer)
     bottom = files.writeout.contour_bottom
-    potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.v)
+    potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.start)
     return Start(potential, state_known=True)
 
 

@@ -233,7 +233,7 @@ def predicted_potential(
         reference_potential(cluster.z, sites),
         None if moments is None else moments_of_sites(cluster, moments)[changed].tolist(),
     )
-    potential = cluster_potential(cluster.z, writeout.lmax, sites, writeout.contour_bottom, prediction.v)
+    potential = cluster_potential(cluster.z, writeout.lmax, sites, writeout.contour_bottom, prediction.start)
     return potential, prediction
 
 

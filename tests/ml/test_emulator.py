@@ -259,6 +259,13 @@ def test_refused_requests(emulator: PotentialEmulator, changes: dict[str, Any], 
         predict(emulator, record({0: 25.0}), **changes)
 
 
+def test_small_moments_are_enlarged_at_the_start() -> None:
+    v = (np.array([[1.0, 2.0], [0.8, 2.4]]), np.array([[1.0, 1.0], [0.8, 0.8]]), np.ones((2, 2)))
+    start = Prediction(v, np.zeros(3), np.array([-0.5, 2.0, 0.0]), True).start
+    np.testing.assert_allclose(start[0], [[1.1, 1.8], [0.7, 2.6]])
+    np.testing.assert_allclose(start[1:], v[1:])
+
+
 def test_other_rows_do_not_tell_whether_there_is_a_moment() -> None:
     """4d impurities in Cu have none, Mn and Cr have."""
     shipped = read_dataset(SHIPPED)
