@@ -34,9 +34,9 @@ def emulated_start_potential(
         none, also for those beyond the list. What the model expects, all parallel, if absent.
     :param parameters: of the KKRimp calculation to come; KKRimp's defaults if absent. Only its kind is looked at.
     :return: ``potential``, the file to be the ``impurity_potential`` of a ``KkrimpCalculation``, and ``prediction``:
-        its expected error on each site, the expected moments, and whether the model has seen this host. Exit code 210
-        if files of the write-out are missing or damaged, 211 if impurities and host do not fit, 212 if the model cannot
-        tell.
+        its expected error on each site, the expected moments, whether the model has seen this host, and whether it
+        knows where there is no moment. Exit code 210 if files of the write-out are missing or damaged, 211 if
+        impurities and host do not fit, 212 if the model cannot tell.
     """
     settings = {} if parameters is None else parameters.get_dict()
     try:
@@ -63,6 +63,7 @@ def emulated_start_potential(
                 'rms_error_per_site_Ry': prediction.error.tolist(),
                 'spin_moment_per_site_muB': prediction.moments.tolist(),
                 'host_seen': prediction.host_seen,
+                'moments_known': prediction.moments_known,
             }
         ),
     }

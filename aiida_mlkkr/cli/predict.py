@@ -200,3 +200,5 @@ def _show(console: Console, potential: str, prediction: dict[str, Any]) -> None:
     console.print(table)
     if not prediction['host_seen']:
         console.print('The model has seen no impurity in this host: the errors may be larger than expected.')
+    if not prediction['moments_known']:
+        console.print('It cannot tell whether there is a moment: begin with a field (HFIELD), or ask for a moment.')

@@ -112,12 +112,15 @@ class Prediction:
     :param error: (natom,) predicted standard error of the potential, root mean square over volume and spins, in Ry.
     :param moments: (natom,) expected spin moments of the impurities in µB, with the signs asked for; 0 on host atoms.
     :param host_seen: whether there were impurities in this host in the training data.
+    :param moments_known: whether an impurity without a moment is known to have none; if not, a self-consistency should
+        begin with a field.
     """
 
     v: tuple[FloatArray, ...]
     error: FloatArray
     moments: FloatArray
     host_seen: bool
+    moments_known: bool
 
     @property
     def start(self) -> tuple[FloatArray, ...]:
@@ -229,13 +232,15 @@ class PotentialEmulator:
         """
         self.check(kind, host, z, layer)
         hosts, number, host_seen = self._hosts_with(host)
-        changed = z != host.z[layer - 1]
+        replaced = host.z[layer - 1]
+        changed = z != replaced
         signs = changed.astype(np.float64)
         parallel = sites_of_cluster(hosts, number, positions, layer, z, signs)
         impurities = np.flatnonzero(changed)
         expected = self._model.predict(parallel.subset(impurities)).moment
-        if moments is None:
-            self._check_no_moment(z[impurities], host.z[layer - 1][impurities], expected)
+        moments_known = moments is not None or not self._doubts(
+            z[impurities], replaced[impurities], expected, host_seen
+        )
         signs[impurities] = _signs(z[impurities], moments, expected)
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
         alike = orbits(sites)
@@ -255,7 +260,8 @@ class PotentialEmulator:
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
             raise ModelError(f'what the model predicts in {host.name} is not finite')
-        return Prediction(tuple(v), error if host_seen else UNSEEN_HOST * error, all_moments, host_seen)
+        factor = 1.0 if host_seen else UNSEEN_HOST
+        return Prediction(tuple(v), factor * error, all_moments, host_seen, moments_known)
 
     def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> None:
         """Whether the model can answer for impurities in a host.
@@ -286,31 +292,30 @@ class PotentialEmulator:
                 'this kind.'
             )
 
-    def _check_no_moment(self, z: FloatArray, z_host: FloatArray, expected: FloatArray) -> None:
-        """Whether the model may say that an impurity has no moment: other rows of the table do not tell.
+    def _doubts(self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool) -> bool:
+        """Whether the model expects no moment of an impurity that may have one.
 
-        In the 4d row there are hardly any, in the 3d row there are, and a splitting that is missing never appears.
+        Other rows of the periodic table and other hosts do not tell: 3d impurities in Cu have moments, 4d ones have
+        none, and Mo has none in Cu, but one in Ag.
         """
-        for charge, replaced, moment in zip(z.astype(int), z_host.astype(int), expected, strict=True):
-            doubtful = abs(moment) < SMALL_MOMENT and has_open_shell(charge)
-            if doubtful and self._unknown([[charge, replaced]])[0] > OTHER_ROW:
-                raise OutOfReachError(
-                    f'whether {symbol(charge)} has a moment cannot be told from {", ".join(self.elements)}: ask for '
-                    'one, or for none, or add impurities of its row of the periodic table to the training data.'
-                )
+        doubtful = [
+            abs(moment) < SMALL_MOMENT and has_open_shell(int(x)) for x, moment in zip(z, expected, strict=True)
+        ]
+        asked = np.column_stack([z, z_host]).astype(np.int64)[doubtful]
+        return len(asked) > 0 and (not host_seen or bool(self._unknown(asked).max() > OTHER_ROW))
 
-    def _unknown(self, asked: Sequence[Sequence[float]]) -> FloatArray:
-        """Unknown shares of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""
+    def _unknown(self, asked: IntArray) -> FloatArray:
+        """Unknown shares (n,) of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""
         hosts = np.unique(self.seen[:, 1])
         known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
-        return unknown_share(known, np.array(asked, dtype=np.int64))
+        return unknown_share(known, asked)
 
     def _check_element(self, charge: float, replaced: Sequence[float]) -> None:
         """Whether an impurity is in reach on any of the atoms that it may replace."""
         seen = ', '.join(self.elements)
         if not 0 <= charge < len(SYMBOLS) or charge != int(charge):
             raise ModelError(f'an impurity with Z={charge:g} is no element; the model has seen {seen}')
-        if self._unknown([[charge, z_host] for z_host in replaced]).min() > FAR:
+        if self._unknown(np.array([[charge, z_host] for z_host in replaced], dtype=np.int64)).min() > FAR:
             hosts = ', '.join(symbol(z) for z in np.unique(self.seen[:, 1]))
             raise OutOfReachError(
                 f'{symbol(charge)} in place of {" or ".join(symbol(z) for z in replaced)} is out of the range of the '

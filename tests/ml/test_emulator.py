@@ -13,7 +13,7 @@ from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import UNSEEN_HOST, EmulatorSettings, PotentialEmulator, Prediction
-from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
+from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.files import read_dataset
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import volume_weights
@@ -261,26 +261,35 @@ def test_refused_requests(emulator: PotentialEmulator, changes: dict[str, Any], 
 
 def test_small_moments_are_enlarged_at_the_start() -> None:
     v = (np.array([[1.0, 2.0], [0.8, 2.4]]), np.array([[1.0, 1.0], [0.8, 0.8]]), np.ones((2, 2)))
-    start = Prediction(v, np.zeros(3), np.array([-0.5, 2.0, 0.0]), True).start
+    start = Prediction(v, np.zeros(3), np.array([-0.5, 2.0, 0.0]), True, True).start
     np.testing.assert_allclose(start[0], [[1.1, 1.8], [0.7, 2.6]])
     np.testing.assert_allclose(start[1:], v[1:])
 
 
-def test_other_rows_do_not_tell_whether_there_is_a_moment() -> None:
-    """4d impurities in Cu have none, Mn and Cr have."""
-    shipped = read_dataset(SHIPPED)
-    in_copper = [record for record in shipped.impurities if record.host.z[0] == 29 and len(record.impurities) == 1]
-    of = {int(record.z[record.impurities[0]]): record for record in in_copper}
-    emulator = PotentialEmulator.fit(
-        ImpurityDataset(shipped.kind, tuple(of[z] for z in (*range(30, 34), *range(39, 49)) if z in of))
+@pytest.fixture(scope='module')
+def singles() -> dict[tuple[int, int], ImpurityRecord]:
+    """Real impurities by nuclear charge of the host and their own."""
+    alone = [record for record in read_dataset(SHIPPED).impurities if len(record.impurities) == 1]
+    return {(int(record.host.z[0]), int(record.z[record.impurities[0]])): record for record in alone}
+
+
+def of_4d_in_copper(singles: dict[tuple[int, int], ImpurityRecord]) -> PotentialEmulator:
+    kind = read_dataset(SHIPPED).kind
+    return PotentialEmulator.fit(
+        ImpurityDataset(kind, tuple(singles[29, z] for z in (*range(30, 34), *range(39, 49)) if (29, z) in singles))
     )
-    for z in (24, 25):
-        with pytest.raises(
-            OutOfReachError, match=f'whether {symbol(z)} has a moment cannot be told from Zn, Ge, As, Y'
-        ):
-            predict(emulator, of[z])
-        assert predict(emulator, of[z], moments=[0.0]).moments[0] == 0.0
-    assert predict(emulator, of[44]).moments[0] == 0.0
+
+
+def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment(
+    singles: dict[tuple[int, int], ImpurityRecord],
+) -> None:
+    """4d impurities in Cu have none; Cr in Cu has, and Mo in Ag. Ge has none anywhere."""
+    emulator = of_4d_in_copper(singles)
+    for z_host, z, known in ((29, 24, False), (29, 25, False), (47, 42, False), (29, 44, True), (47, 32, True)):
+        prediction = predict(emulator, singles[z_host, z])
+        assert prediction.moments[0] == 0.0
+        assert prediction.moments_known is known
+        assert predict(emulator, singles[z_host, z], moments=[0.0]).moments_known
 
 
 def test_a_moment_where_none_is_expected(emulator: PotentialEmulator) -> None:
