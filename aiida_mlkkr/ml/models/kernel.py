@@ -24,7 +24,7 @@ from aiida_mlkkr.ml.covariance import covariance_of
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.gaussian_process import GaussianProcess
 from aiida_mlkkr.ml.models.base import Arrays, Estimate, Options, PotentialModel, Targets
-from aiida_mlkkr.ml.monitor import Monitor, TrainingInterrupted
+from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.site_contributions import (
     PRIOR_LENGTHS,
     Part,
@@ -125,8 +125,6 @@ class Kernel(PotentialModel):
         model = cls({}, isqrt(targets.average.shape[1]) - 1, targets.average.shape[2])
         kinds = list(model._kinds())
         for step, kind in enumerate(kinds):
-            if monitor.should_stop():
-                raise TrainingInterrupted
             training = model._training(kind, sites, targets)
             if training.outputs.any():
                 covariance = covariance_of(
