@@ -60,7 +60,7 @@ def predicted_start(prediction: Prediction, case: Case, files: Files) -> Start:
     sites = host_of_cluster(files.writeout.potential, case.record.layer)
     bottom = files.writeout.contour_bottom
     potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.start)
-    return Start(potential, prediction.moments_known)
+    return Start(potential, state_known=True)
 
 
 def _free_atoms(case: Case, files: Files) -> ImpurityPotential:

@@ -201,4 +201,6 @@ def _show(console: Console, potential: str, prediction: dict[str, Any]) -> None:
     if not prediction['host_seen']:
         console.print('The model has seen no impurity in this host: the errors may be larger than expected.')
     if not prediction['moments_known']:
-        console.print('It cannot tell whether there is a moment: begin with a field (HFIELD), or ask for a moment.')
+        console.print(
+            'It cannot tell whether there is a moment; the potential is split as by 1 µB. Ask for one, or for none.'
+        )

@@ -56,12 +56,16 @@ Smaller ones may vanish where a moment should come out (Mo in Ag, 1.1 µB, from 
 mixing); where none should, the larger one costs an iteration or two.
 """
 
+STONER: Final = 0.06
+"""Splitting (Ry) of the potential by a moment of 1 µB: Stoner's parameter, 0.045 in 4d to 0.07 in 3d metals."""
+
 MOMENT_FACTOR: Final = 2.0
 """A moment that is asked for and the predicted one may differ by this factor and still mean the same state."""
 
 UNSEEN_HOST: Final = 3.0
 """Factor of the expected errors in a host that was not in the training data: 2.8 from Cu to Ag and back by `kernel`."""
 
+_DOWN_UP: Final = np.array([[1.0], [-1.0]])
 _PREFIX: Final = 'model_'
 _MISFITS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
@@ -112,22 +116,26 @@ class Prediction:
     :param error: (natom,) predicted standard error of the potential, root mean square over volume and spins, in Ry.
     :param moments: (natom,) expected spin moments of the impurities in µB, with the signs asked for; 0 on host atoms.
     :param host_seen: whether there were impurities in this host in the training data.
-    :param moments_known: whether an impurity without a moment is known to have none; if not, a self-consistency should
-        begin with a field.
+    :param doubtful: (natom,) impurities that may have a moment, although the model expects none.
     """
 
     v: tuple[FloatArray, ...]
     error: FloatArray
     moments: FloatArray
     host_seen: bool
-    moments_known: bool
+    doubtful: NDArray[np.bool_]
 
     @property
     def start(self) -> tuple[FloatArray, ...]:
-        """As ``v``, to begin a self-consistency with: small moments are enlarged, see :data:`LASTING_MOMENT`."""
+        """As ``v``, to begin a self-consistency with: moments are enlarged to :data:`LASTING_MOMENT`.
+
+        A doubtful impurity gets the same splitting everywhere in its sphere.
+        """
         sizes = np.abs(self.moments)
         factors = np.where(sizes > 0.0, np.maximum(1.0, LASTING_MOMENT / np.where(sizes > 0.0, sizes, 1.0)), 1.0)
-        return tuple(v.mean(axis=0) + factor * (v - v.mean(axis=0)) for v, factor in zip(self.v, factors, strict=True))
+        added = np.where(self.doubtful, 0.5 * STONER * LASTING_MOMENT, 0.0)
+        parts = zip(self.v, factors, added, strict=True)
+        return tuple(v.mean(axis=0) + factor * (v - v.mean(axis=0)) + add * _DOWN_UP for v, factor, add in parts)
 
 
 class PotentialEmulator:
@@ -238,9 +246,9 @@ class PotentialEmulator:
         parallel = sites_of_cluster(hosts, number, positions, layer, z, signs)
         impurities = np.flatnonzero(changed)
         expected = self._model.predict(parallel.subset(impurities)).moment
-        moments_known = moments is not None or not self._doubts(
-            z[impurities], replaced[impurities], expected, host_seen
-        )
+        doubtful = np.zeros(len(z), dtype=bool)
+        if moments is None:
+            doubtful[impurities] = self._doubts(z[impurities], replaced[impurities], expected, host_seen)
         signs[impurities] = _signs(z[impurities], moments, expected)
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
         alike = orbits(sites)
@@ -254,14 +262,14 @@ class PotentialEmulator:
             average = functions.expand(orbit.spread(estimate.average[row]))
             splitting = functions.expand(orbit.spread(estimate.splitting[row]))
             for number, site in enumerate(members):
-                v[site] = reference[site] + average[number] + np.array([[1.0], [-1.0]]) * splitting[number]
+                v[site] = reference[site] + average[number] + _DOWN_UP * splitting[number]
             error[members] = parts[members] * np.sqrt(estimate.variance[row])
         all_moments = np.zeros(len(z))
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
             raise ModelError(f'what the model predicts in {host.name} is not finite')
         factor = 1.0 if host_seen else UNSEEN_HOST
-        return Prediction(tuple(v), factor * error, all_moments, host_seen, moments_known)
+        return Prediction(tuple(v), factor * error, all_moments, host_seen, doubtful)
 
     def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> None:
         """Whether the model can answer for impurities in a host.
@@ -292,17 +300,17 @@ class PotentialEmulator:
                 'this kind.'
             )
 
-    def _doubts(self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool) -> bool:
-        """Whether the model expects no moment of an impurity that may have one.
+    def _doubts(self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool) -> NDArray[np.bool_]:
+        """Impurities (n,) that may have a moment, although the model expects none.
 
         Other rows of the periodic table and other hosts do not tell: 3d impurities in Cu have moments, 4d ones have
         none, and Mo has none in Cu, but one in Ag.
         """
-        doubtful = [
-            abs(moment) < SMALL_MOMENT and has_open_shell(int(x)) for x, moment in zip(z, expected, strict=True)
-        ]
-        asked = np.column_stack([z, z_host]).astype(np.int64)[doubtful]
-        return len(asked) > 0 and (not host_seen or bool(self._unknown(asked).max() > OTHER_ROW))
+        open_shell = np.array([has_open_shell(int(charge)) for charge in z], dtype=bool)
+        possible: NDArray[np.bool_] = open_shell & (np.abs(expected) < SMALL_MOMENT)
+        if not host_seen:
+            return possible
+        return possible & (self._unknown(np.column_stack([z, z_host]).astype(np.int64)) > OTHER_ROW)
 
     def _unknown(self, asked: IntArray) -> FloatArray:
         """Unknown shares (n,) of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""

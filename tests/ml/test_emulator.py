@@ -259,11 +259,13 @@ def test_refused_requests(emulator: PotentialEmulator, changes: dict[str, Any], 
         predict(emulator, record({0: 25.0}), **changes)
 
 
-def test_small_moments_are_enlarged_at_the_start() -> None:
-    v = (np.array([[1.0, 2.0], [0.8, 2.4]]), np.array([[1.0, 1.0], [0.8, 0.8]]), np.ones((2, 2)))
-    start = Prediction(v, np.zeros(3), np.array([-0.5, 2.0, 0.0]), True, True).start
+def test_small_and_doubtful_moments_are_enlarged_at_the_start() -> None:
+    v = (np.array([[1.0, 2.0], [0.8, 2.4]]), np.array([[1.0, 1.0], [0.8, 0.8]]), np.ones((2, 2)), np.ones((2, 2)))
+    moments, doubtful = np.array([-0.5, 2.0, 0.0, 0.0]), np.array([False, False, False, True])
+    start = Prediction(v, np.zeros(4), moments, True, doubtful).start
     np.testing.assert_allclose(start[0], [[1.1, 1.8], [0.7, 2.6]])
-    np.testing.assert_allclose(start[1:], v[1:])
+    np.testing.assert_allclose(start[1:3], v[1:3])
+    np.testing.assert_allclose(start[3], [[1.03, 1.03], [0.97, 0.97]])
 
 
 @pytest.fixture(scope='module')
@@ -288,8 +290,8 @@ def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment(
     for z_host, z, known in ((29, 24, False), (29, 25, False), (47, 42, False), (29, 44, True), (47, 32, True)):
         prediction = predict(emulator, singles[z_host, z])
         assert prediction.moments[0] == 0.0
-        assert prediction.moments_known is known
-        assert predict(emulator, singles[z_host, z], moments=[0.0]).moments_known
+        assert prediction.doubtful.any() == (not known)
+        assert not predict(emulator, singles[z_host, z], moments=[0.0]).doubtful.any()
 
 
 def test_a_moment_where_none_is_expected(emulator: PotentialEmulator) -> None:

@@ -67,8 +67,7 @@ def _emulated(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, _process:
             f'the emulator is uncertain: it expects an error of {max(errors):.3g} Ry on site '
             f'{int(np.argmax(errors)) + 1}, more than max_predicted_error, {inputs.max_predicted_error.value:g} Ry'
         )
-    prediction = outputs['prediction']
-    return Made(outputs['potential'], prediction['moments_known'], prediction)
+    return Made(outputs['potential'], state_known=True, prediction=outputs['prediction'])
 
 
 def _given(inputs: AttributesFrozendict, _writeout: orm.CalcJobNode, _process: orm.ProcessNode | None) -> Made:
