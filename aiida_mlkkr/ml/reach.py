@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from aiida_mlkkr.ml.elements import element_features
+from aiida_mlkkr.ml.elements import FEATURES, element_features
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -58,4 +58,4 @@ def _features(pairs: IntArray) -> FloatArray:
         np.concatenate([element_features(int(z)) / _LENGTH, element_features(int(z_host)) / _HOST_LENGTH])
         for z, z_host in pairs
     ]
-    return np.array(rows)
+    return np.array(rows).reshape(-1, 2 * len(FEATURES))
