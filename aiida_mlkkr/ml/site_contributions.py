@@ -6,7 +6,7 @@ the tensors of its geometry do not vanish. For l = 0 there is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -47,12 +47,15 @@ class SiteContributions:
     :param contributions: to the observations.
     :param site: (n,) row of the table that an observation is of; ``direction`` (n, 2l + 1) among the channels of l.
     :param l: angular momentum.
+    :param of_host: the same contributions of the atoms of the host in place of the impurities, the sums of which are
+        known to be zero; None where they are a part of the contributions already, see :func:`contributions_of`.
     """
 
     contributions: Contributions
     site: IntArray
     direction: FloatArray
     l: int
+    of_host: Contributions | None
 
     def seen(self, channels: FloatArray) -> FloatArray:
         """Observations (n, K) of coefficients (sites, C, K)."""
@@ -64,14 +67,15 @@ class SiteContributions:
         np.add.at(channels[:, components(self.l)], self.site, self.direction[:, :, None] * observed[:, None, :])
 
 
-def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bool = False) -> SiteContributions:
+def contributions_of(part: Part, sites: Sites, l: int, signed: bool) -> SiteContributions:
     """What impurities contribute to the channels of one l.
 
-    See :func:`is_difference` for those that are differences to what the atoms of the host would do.
+    What does not change sign around an impurity is f(impurity) − f(atom of the host). So much of what a neighbour does
+    is common to hosts that one which has not been seen is half known by it. On the site itself that holds for elements
+    close to the host's only; that these do nothing is an observation there.
 
     :param part: what those on the sites contribute, or those around them.
     :param signed: of what changes sign with the moment of its impurity.
-    :param as_host: the same with the features of the atoms of the host in place of the impurities: the sum is zero.
     """
     near = np.flatnonzero(sites.changed if part == 'own' else sites.neighbour_changed)
     owner = near if part == 'own' else sites.owner[near]
@@ -79,25 +83,17 @@ def contributions_of(part: Part, sites: Sites, l: int, signed: bool, as_host: bo
         tensors = np.ones((len(near), 1, 1))
     else:
         tensors = crystal_tensors(sites, l)[near] if part == 'own' else impurity_tensors(sites, near, l)
-    of_impurity, of_host = (_features(part, sites, near, owner, host) for host in (False, True))
-    if is_difference(part, signed):
-        features = _alternating(of_impurity, of_host)
+    features, host_features = (_features(part, sites, near, owner, host) for host in (False, True))
+    is_difference = part == 'around' and not signed
+    if is_difference:
+        features = _alternating(features, host_features)
         tensors, owner = _alternating(tensors, -tensors), np.repeat(owner, 2)
-    else:
-        features = of_host if as_host else of_impurity
     if signed:
         tensors = tensors * (sites.sign if part == 'own' else sites.neighbour_sign)[near, None, None]
     vectors, environment = environments(sites, sites.neighbour_z_host)
-    return _along_directions(tensors, owner, features, vectors, environment[owner], l)
-
-
-def is_difference(part: Part, signed: bool) -> bool:
-    """Whether contributions are f(impurity) − f(atom of the host).
-
-    So much of what a neighbour does is common to hosts that one which has not been seen is half known by it. On the
-    site itself that holds for elements close to the host's only; that these do nothing is an observation there.
-    """
-    return part == 'around' and not signed
+    return _along_directions(
+        tensors, owner, features, None if is_difference else host_features, vectors, environment[owner], l
+    )
 
 
 def representatives(part: Part, sites: Sites) -> IntArray:
@@ -115,11 +111,18 @@ def representatives(part: Part, sites: Sites) -> IntArray:
 
 
 def _along_directions(
-    tensors: FloatArray, owner: IntArray, features: FloatArray, vectors: FloatArray, environment: IntArray, l: int
+    tensors: FloatArray,
+    owner: IntArray,
+    features: FloatArray,
+    host_features: FloatArray | None,
+    vectors: FloatArray,
+    environment: IntArray,
+    l: int,
 ) -> SiteContributions:
     """Contributions (c, t, 2l + 1) of impurities to sites, along the directions in which those of a site do not vanish.
 
-    :param owner: (c,) the sites, ascending; ``features`` (c, d) of the impurities.
+    :param owner: (c,) the sites, ascending; ``features`` (c, d) of the impurities, ``host_features`` of the atoms of
+        the host in their places.
     """
     scale = np.sqrt(2 * l + 1)
     sites, directions, weights = [], [], []
@@ -142,8 +145,11 @@ def _along_directions(
         np.concatenate([weight.ravel() for _, weight in weights] or [np.empty(0)]),
         number,
     )
+    of_host = None
+    if host_features is not None:
+        of_host = replace(contributions, features=np.repeat(host_features[single], kinds, axis=0))
     return SiteContributions(
-        contributions, np.array(sites, dtype=np.int64), np.array(directions).reshape(number, 2 * l + 1), l
+        contributions, np.array(sites, dtype=np.int64), np.array(directions).reshape(number, 2 * l + 1), l, of_host
     )
 
 

@@ -30,7 +30,6 @@ from aiida_mlkkr.ml.site_contributions import (
     Part,
     SiteContributions,
     contributions_of,
-    is_difference,
     representatives,
 )
 from aiida_mlkkr.ml.sites import Sites
@@ -78,15 +77,6 @@ class _Kind:
 
     def contributions(self, sites: Sites) -> SiteContributions:
         return contributions_of(self.part, sites, self.l, self.signed)
-
-    def zeros(self, sites: Sites) -> SiteContributions | None:
-        """What is known without a calculation: the atoms of the host in place of the impurities do nothing.
-
-        Nothing if that is in the contributions already.
-        """
-        if is_difference(self.part, self.signed):
-            return None
-        return contributions_of(self.part, sites, self.l, self.signed, as_host=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +138,7 @@ class Kernel(PotentialModel):
         found = self._nothing(sites)
         for kind, process in self._trained():
             asked = kind.contributions(sites)
-            zeros = kind.zeros(sites)
-            mean, variance = process.predict(asked.contributions, None if zeros is None else zeros.contributions)
-            self._add(found, kind, process, asked, mean, variance)
+            self._add(found, kind, process, asked, *process.predict(asked.contributions, asked.of_host))
         return found
 
     def left_out(self, sites: Sites, targets: Targets, options: Any, seed: int) -> Estimate:
@@ -222,15 +210,15 @@ class Kernel(PotentialModel):
         if kind.has_moment:
             outputs = np.column_stack([outputs, seen.direction[:, 0] * targets.moment[rows][seen.site]])
         errors = targets.error[rows][seen.site] / scale
-        host = kind.zeros(chosen.subset(representatives(kind.part, chosen)))
-        if host is None:
+        if seen.of_host is None:
             return _Training(rows[seen.site], seen.contributions, outputs, errors)
-        nothing = len(host.site)
+        nothing = kind.contributions(chosen.subset(representatives(kind.part, chosen))).of_host
+        assert nothing is not None
         return _Training(
             rows[seen.site],
-            seen.contributions.joined(host.contributions),
-            np.concatenate([outputs, np.zeros((nothing, outputs.shape[1]))]),
-            np.concatenate([errors, np.zeros(nothing)]),
+            seen.contributions.joined(nothing),
+            np.concatenate([outputs, np.zeros((nothing.number, outputs.shape[1]))]),
+            np.concatenate([errors, np.zeros(nothing.number)]),
         )
 
     def _add(
