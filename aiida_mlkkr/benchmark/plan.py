@@ -181,10 +181,10 @@ class EmulatorBenchmark:
 
 def _claim(folder: Path, cases: Sequence[Case]) -> None:
     """Note which cases the tables of a folder are of; with others the models would have learnt something else."""
-    path, sources = folder / CASES, sorted(case.record.source for case in cases)
+    path, sources = folder / CASES, json.dumps(sorted(case.record.source for case in cases), indent=1)
     if not path.is_file():
-        path.write_text(json.dumps(sources, indent=1))
-    elif path.read_text() != json.dumps(sources, indent=1):
+        path.write_text(sources)
+    elif path.read_text() != sources:
         raise DatasetError(f'the tables in {folder} are of other impurities than these: choose another folder')
 
 

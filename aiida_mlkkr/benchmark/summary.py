@@ -112,7 +112,9 @@ def shell_table(errors: Sequence[ErrorRow]) -> TextTable:
             split or NOTHING,
             model,
             *(
-                _median([getattr(row, name) for row in group if not row.refusal and (row.magnetic or name != names[1])])
+                _median(
+                    [getattr(row, name) for row in group if not row.refusal and (row.magnetic or name != 'splitting')]
+                )
                 for name in names
             ),
         )

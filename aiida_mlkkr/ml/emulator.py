@@ -132,10 +132,15 @@ class Prediction:
         A doubtful impurity gets the same splitting everywhere in its sphere.
         """
         sizes = np.abs(self.moments)
-        factors = np.where(sizes > 0.0, np.maximum(1.0, LASTING_MOMENT / np.where(sizes > 0.0, sizes, 1.0)), 1.0)
+        small = (sizes > 0.0) & (sizes < LASTING_MOMENT)
+        factors = np.ones(len(sizes))
+        factors[small] = LASTING_MOMENT / sizes[small]
         added = np.where(self.doubtful, 0.5 * STONER * LASTING_MOMENT, 0.0)
-        parts = zip(self.v, factors, added, strict=True)
-        return tuple(v.mean(axis=0) + factor * (v - v.mean(axis=0)) + add * _DOWN_UP for v, factor, add in parts)
+        start = []
+        for v, factor, addition in zip(self.v, factors, added, strict=True):
+            average = v.mean(axis=0)
+            start.append(average + factor * (v - average) + addition * _DOWN_UP)
+        return tuple(start)
 
 
 class PotentialEmulator:
