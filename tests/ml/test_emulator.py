@@ -268,25 +268,13 @@ def test_small_and_doubtful_moments_are_enlarged_at_the_start() -> None:
     np.testing.assert_allclose(start[3], [[1.03, 1.03], [0.97, 0.97]])
 
 
-@pytest.fixture(scope='module')
-def singles() -> dict[tuple[int, int], ImpurityRecord]:
-    """Real impurities by nuclear charge of the host and their own."""
-    alone = [record for record in read_dataset(SHIPPED).impurities if len(record.impurities) == 1]
-    return {(int(record.host.z[0]), int(record.z[record.impurities[0]])): record for record in alone}
-
-
-def of_4d_in_copper(singles: dict[tuple[int, int], ImpurityRecord]) -> PotentialEmulator:
-    kind = read_dataset(SHIPPED).kind
-    return PotentialEmulator.fit(
-        ImpurityDataset(kind, tuple(singles[29, z] for z in (*range(30, 34), *range(39, 49)) if (29, z) in singles))
-    )
-
-
-def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment(
-    singles: dict[tuple[int, int], ImpurityRecord],
-) -> None:
+def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment() -> None:
     """4d impurities in Cu have none; Cr in Cu has, and Mo in Ag. Ge has none anywhere."""
-    emulator = of_4d_in_copper(singles)
+    shipped = read_dataset(SHIPPED)
+    alone = [record for record in shipped.impurities if len(record.impurities) == 1]
+    singles = {(int(record.host.z[0]), int(record.z[record.impurities[0]])): record for record in alone}
+    learnt = tuple(singles[29, z] for z in (*range(30, 34), *range(39, 49)) if (29, z) in singles)
+    emulator = PotentialEmulator.fit(ImpurityDataset(shipped.kind, learnt))
     for z_host, z, known in ((29, 24, False), (29, 25, False), (47, 42, False), (29, 44, True), (47, 32, True)):
         prediction = predict(emulator, singles[z_host, z])
         assert prediction.moments[0] == 0.0
