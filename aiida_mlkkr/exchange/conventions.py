@@ -71,12 +71,12 @@ _KNOWN = (
         0.5,
         along_moments=False,
         unit='Ry',
-    ),  # fmt: skip
+    ),
     Convention('aiida-kkr-parse_Jij', '−½ Σ_(i≠j) [J e_i·e_j + ½ D·(e_i×e_j)]', 2, -0.5, -0.25, along_moments=False),
     Convention('aiida-kkr-kkrhost', '−Σ_(i≠j) [J e_i·e_j + D·(e_i×e_j)]', 2, -1.0, -1.0),
     Convention('spirit', '−Σ_(listed) [J S_i·S_j + D·(S_i×S_j)], each pair listed once', 1, -1.0, -1.0),
     Convention('spirit-both-directions', '−Σ_(listed) [J S_i·S_j + D·(S_i×S_j)], each listed twice', 2, -1.0, -1.0),
-    Convention('tb2j', '−Σ_(i≠j) [J S_i·S_j + D·(S_i×S_j) + S_i·S^ani S_j]', 2, -1.0, -1.0, -1.0, unit='meV'),
+    Convention('tb2j', '−Σ_(i≠j) [J S_i·S_j + D·(S_i×S_j) + S_i·S^ani S_j]', 2, -1.0, -1.0, -1.0),
 )
 CONVENTIONS: Final[dict[str, Convention]] = {convention.name: convention for convention in _KNOWN}
 """Conventions by name; ``docs/source/topics/exchange.md`` says where each is met."""
