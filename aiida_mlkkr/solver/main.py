@@ -64,6 +64,8 @@ def run(directory: Path) -> bool:
             output.iteration(problem, iteration)
             converged = iteration.error.largest < config.qbound
             check_interruption()
+    if config.exchange:
+        output.exchange(problem)
     if converged:
         output.converged()
     output.close()

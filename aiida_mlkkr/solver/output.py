@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.constants import JUKKR_RYDBERG_EV
+from aiida_mlkkr.kkr.jij_matrix import FILE_NAME
 from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, write_potential
 
 from .config import KkrimpConfig
+from .exchange import magnetic_sites
+from .jij_output import jij_matrix_file
 from .problem import ImpurityProblem
 from .scf import Iteration, SiteResult
 from .xc import MORUZZI_JANAK_WILLIAMS, VON_BARTH_HEDIN, VWN
@@ -109,6 +112,11 @@ class OutputFiles:
         seconds = time.perf_counter() - self.begin
         self._time('time until scf starts', seconds)
         self._iteration_clock = time.perf_counter()
+
+    def exchange(self, problem: ImpurityProblem) -> None:
+        """Write ``out_Jijmatrix``."""
+        text = jij_matrix_file(magnetic_sites(problem, range(problem.natom)), serial(self.started))
+        (self.directory / FILE_NAME).write_text(text, encoding='ascii')
 
     def iteration(self, problem: ImpurityProblem, iteration: Iteration) -> None:
         """Write one iteration to all files, the mixed potential last."""

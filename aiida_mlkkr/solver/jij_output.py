@@ -1,0 +1,40 @@
+"""``out_Jijmatrix`` as KKRimp writes it with CALCJIJMAT=1: the exchange matrices with moments along z, x and y.
+
+Without spin-orbit coupling nothing depends on the direction of the moments. Across them the matrix is −J_ij (JuKKR's
+sign, ½ Σ e_i·𝒥_ij e_j); along them it is −(1/4π) Im ∫ dE Σ_σ Tr[δt_i Gσ_ij δt_j Gσ_ji], which is no exchange.
+"""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .exchange import DOWN, UP, MagneticSites
+
+DIRECTIONS = ((2, 0.0, 0.0), (0, 1.57, 0.0), (1, 1.57, 1.57))
+"""Cartesian direction of the moments and its angles, in the order of the iterations."""
+
+
+def jij_matrix_file(sites: MagneticSites, serial_number: str) -> str:
+    """Return the text of the file for all pairs of the sites."""
+    across, along = _elements(sites, UP, DOWN), 0.5 * (_elements(sites, UP, UP) + _elements(sites, DOWN, DOWN))
+    rule = ' ' + 64 * '#'
+    lines = [f'# serial: {serial_number}']
+    for iteration, (axis, theta, phi) in enumerate(DIRECTIONS, start=1):
+        lines += [' # ', rule, f' # Iteration number {iteration:12d}', rule]
+        for i, j in product(range(sites.number), repeat=2):
+            matrix = np.diag(np.where(np.arange(3) == axis, along[i, j], across[i, j]))
+            lines.append(f'# coupling between{i + 1:3d}{j + 1:3d}')
+            lines += [f'# direction of atom{site + 1:7d} theta/phi:{theta:8.2f}{phi:8.2f}' for site in (i, j)]
+            lines.append('# gen. Jij matrix is')
+            lines += [''.join(f'{value:26.16E}' for value in row) for row in matrix]
+            lines.append(rule)
+    return '\n'.join(lines) + '\n'
+
+
+def _elements(sites: MagneticSites, there: int, back: int) -> NDArray[np.float64]:
+    """−(1/2π) Im ∫ dE Tr[δt_i G_ij δt_j G_ji] with the spins there and back, shape (n, n) [Ry]."""
+    paths = sites.delta_t[:, :, None] * sites.green[there] * sites.delta_t[:, None] * sites.green[back]
+    sums = np.add.reduceat(np.tensordot(sites.steps, paths, axes=1), sites.offsets[:-1], axis=0)
+    elements: NDArray[np.float64] = -np.imag(np.add.reduceat(sums, sites.offsets[:-1], axis=1)) / (2 * np.pi)
+    return elements
