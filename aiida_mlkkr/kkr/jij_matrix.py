@@ -18,6 +18,9 @@ from aiida_mlkkr.kkr.fortran import parse_floats
 
 FILE_NAME: Final = 'out_Jijmatrix'
 
+BIQUADRATIC: Final = 'out_biquadratic'
+"""Written by the embedded solver beside it."""
+
 _PAIR = re.compile(r'# coupling between([ \d]{3})([ \d]{3})')
 _DIRECTION = re.compile(r'#\s*direction of atom\s+\d+\s+theta/phi:\s*(\S+)\s+(\S+)')
 _PRINTED = 0.006
@@ -58,12 +61,44 @@ def read_jij_matrices(path: Path) -> JijMatrices:
     :raises KkrFileError: if it is not the complete result of the three directions of the moments.
     """
     try:
-        return _matrices(_blocks(path.read_text(encoding='ascii')))
+        return parse_jij_matrices(path.read_text(encoding='ascii', errors='replace'))
     except (OSError, ValueError) as error:
+        raise KkrFileError(f'{path}: {error}') from error
+
+
+def parse_jij_matrices(text: str) -> JijMatrices:
+    """Read the text of ``out_Jijmatrix``.
+
+    :raises KkrFileError: if it is not the complete result of the three directions of the moments.
+    """
+    try:
+        return _matrices(_blocks(text))
+    except ValueError as error:
         raise KkrFileError(
-            f'{path}: no complete set of exchange matrices ({error}); the calculation with CALCJIJMAT=1 crashed or was '
+            f'no complete set of exchange matrices ({error}); the calculation with CALCJIJMAT=1 crashed or was '
             'interrupted, run it again'
         ) from error
+
+
+def parse_biquadratic(text: str, natom: int) -> NDArray[np.float64]:
+    """Read the text of the embedded solver's ``out_biquadratic``, rows ``i j J B rest reversal``.
+
+    :return: B_ij of H = −½ Σ_(i≠j) [J_ij e_i·e_j + B_ij (e_i·e_j)²], shape (n, n) [Ry].
+    :raises KkrFileError: if it does not hold all pairs of n sites.
+    """
+    values = np.full((natom, natom), np.nan)
+    np.fill_diagonal(values, 0.0)
+    for line in text.splitlines():
+        if '#' in line:
+            continue
+        try:
+            i, j, _, b, *_ = line.split()
+            values[int(i) - 1, int(j) - 1] = values[int(j) - 1, int(i) - 1] = float(b)
+        except (ValueError, IndexError) as error:
+            raise KkrFileError(f'{BIQUADRATIC}: {line.strip()[:60]!r} is not about a pair of {natom} sites') from error
+    if not np.isfinite(values).all():
+        raise KkrFileError(f'{BIQUADRATIC}: pairs of the {natom} sites are missing; the calculation was interrupted')
+    return values
 
 
 def _blocks(text: str) -> list[_Block]:

@@ -45,14 +45,12 @@ def pair_energies(sites: MagneticSites, i: int, j: int, angles: FloatArray) -> F
 
     :param angles: θ, the first one 0, growing in steps of up to some 20 degrees.
     """
-    turned = np.stack([np.sin(angles), np.zeros_like(angles), np.cos(angles)], axis=1)
-    energies = []
-    for which in ([i], [j], [i, j]):
-        directions = np.zeros((len(angles), sites.number, 3))
-        directions[..., 2] = 1.0
-        directions[:, which] = turned[:, None]
-        energies.append(turning_energies(sites, directions))
-    difference: FloatArray = 0.5 * (energies[0] + energies[1] - energies[2])
+    pair, straight = sites.only(i, j), np.zeros_like(angles)
+    turned = [
+        turning_energies(pair, np.stack([np.sin(both), np.zeros_like(both), np.cos(both)], axis=2))
+        for both in (np.stack(two, axis=1) for two in ((angles, straight), (straight, angles), (angles, angles)))
+    ]
+    difference: FloatArray = 0.5 * (turned[0] + turned[1] - turned[2])
     return difference
 
 

@@ -53,6 +53,18 @@ class MagneticSites:
         """The indices of a site."""
         return slice(int(self.offsets[site]), int(self.offsets[site + 1]))
 
+    def only(self, *chosen: int) -> 'MagneticSites':
+        """Some of the sites, the others remain in the Green function."""
+        ranges = [np.arange(self.offsets[site], self.offsets[site + 1]) for site in chosen]
+        kept = np.concatenate(ranges)
+        return MagneticSites(
+            self.energies,
+            self.steps,
+            self.delta_t[:, kept],
+            self.green[:, :, kept[:, None], kept],
+            np.cumsum([0, *(len(r) for r in ranges)]),
+        )
+
 
 def magnetic_sites(problem: ImpurityProblem, sites: Sequence[int]) -> MagneticSites:
     """Return the scattering of the given sites at the potential of the problem.

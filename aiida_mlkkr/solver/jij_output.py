@@ -4,15 +4,19 @@ Without spin-orbit coupling nothing depends on the direction of the moments. Acr
 sign, ½ Σ e_i·𝒥_ij e_j); along them it is −(1/4π) Im ∫ dE Σ_σ Tr[δt_i Gσ_ij δt_j Gσ_ji], which is no exchange.
 """
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .exchange import DOWN, UP, MagneticSites
+from .biquadratic import PairEnergy, pair_energy
+from .exchange import DOWN, UP, MagneticSites, exchange_matrix
 
 DIRECTIONS = ((2, 0.0, 0.0), (0, 1.57, 0.0), (1, 1.57, 1.57))
 """Cartesian direction of the moments and its angles, in the order of the iterations."""
+
+WEAKEST = 1e-6
+"""Exchange of pairs whose higher orders are computed, at least [Ry]."""
 
 
 def jij_matrix_file(sites: MagneticSites, serial_number: str) -> str:
@@ -29,6 +33,25 @@ def jij_matrix_file(sites: MagneticSites, serial_number: str) -> str:
             lines.append('# gen. Jij matrix is')
             lines += [''.join(f'{value:26.16E}' for value in row) for row in matrix]
             lines.append(rule)
+    return '\n'.join(lines) + '\n'
+
+
+def biquadratic_file(sites: MagneticSites, serial_number: str) -> str:
+    """Return the text of ``out_biquadratic``: E(θ) of each pair of the sites, in the project's convention [Ry].
+
+    Pairs with an exchange below :data:`WEAKEST` are not turned: their higher orders are smaller still.
+    """
+    lines = [
+        f'# serial: {serial_number}',
+        '# H = -1/2 sum_(i/=j) [J e_i.e_j + B (e_i.e_j)^2], e along the spins up, Ry',
+    ]
+    lines.append('# i j J B rest E(pi)-E(0)')
+    exchange = exchange_matrix(sites)
+    for i, j in combinations(range(sites.number), 2):
+        strong = abs(exchange[i, j]) >= WEAKEST
+        found = pair_energy(sites, i, j) if strong else PairEnergy(exchange[i, j], 0.0, 0.0, 2 * exchange[i, j])
+        values = (found.bilinear, found.biquadratic, found.rest, found.reversal)
+        lines.append(f'{i + 1:4d}{j + 1:4d}' + ''.join(f'{value:20.11E}' for value in values))
     return '\n'.join(lines) + '\n'
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.constants import JUKKR_RYDBERG_EV
-from aiida_mlkkr.kkr.jij_matrix import FILE_NAME
+from aiida_mlkkr.kkr.jij_matrix import BIQUADRATIC, FILE_NAME
 from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, write_potential
 
 from .config import KkrimpConfig
 from .exchange import magnetic_sites
-from .jij_output import jij_matrix_file
+from .jij_output import biquadratic_file, jij_matrix_file
 from .problem import ImpurityProblem
 from .scf import Iteration, SiteResult
 from .xc import MORUZZI_JANAK_WILLIAMS, VON_BARTH_HEDIN, VWN
@@ -114,9 +114,10 @@ class OutputFiles:
         self._iteration_clock = time.perf_counter()
 
     def exchange(self, problem: ImpurityProblem) -> None:
-        """Write ``out_Jijmatrix``."""
-        text = jij_matrix_file(magnetic_sites(problem, range(problem.natom)), serial(self.started))
-        (self.directory / FILE_NAME).write_text(text, encoding='ascii')
+        """Write ``out_Jijmatrix`` and ``out_biquadratic``."""
+        sites = magnetic_sites(problem, range(problem.natom))
+        for name, write in ((FILE_NAME, jij_matrix_file), (BIQUADRATIC, biquadratic_file)):
+            (self.directory / name).write_text(write(sites, serial(self.started)), encoding='ascii')
 
     def iteration(self, problem: ImpurityProblem, iteration: Iteration) -> None:
         """Write one iteration to all files, the mixed potential last."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr.kkr.errors import KkrFileError
-from aiida_mlkkr.kkr.jij_matrix import read_jij_matrices
+from aiida_mlkkr.kkr.jij_matrix import parse_biquadratic, read_jij_matrices
 
 STORED = Path(__file__).parents[1] / 'data' / 'kkr' / 'mn_pair_out_Jijmatrix.gz'
 TEXT = gzip.decompress(STORED.read_bytes()).decode()
@@ -63,7 +63,7 @@ CRASHED = TEXT.splitlines(keepends=True)[0]
         (TEXT + TEXT, '24 matrices instead of 12'),
         ('Program received signal SIGSEGV\n', 'not a row'),
         ('# Jij\n1.0 2.0 3.0\n', 'not a row'),
-        ('κ', 'ascii'),
+        ('κ', 'not a row'),
     ],
 )
 def test_damaged(write: Callable[[str], Path], text: str, why: str) -> None:
@@ -77,3 +77,16 @@ def test_damaged(write: Callable[[str], Path], text: str, why: str) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(KkrFileError, match='No such file'):
         read_jij_matrices(tmp_path / 'out_Jijmatrix')
+
+
+def test_biquadratic() -> None:
+    rows = ['1 2 1.0E-03 2.0E-04 0 2E-03', '1 3 0 -1.0E-05 0 0', '2 3 0 3.0E-05 0 0']
+    text = '\n'.join(['# i j J B rest', *rows]) + '\n'
+    found = parse_biquadratic(text, 3)
+    np.testing.assert_allclose(found, 1e-5 * np.array([[0, 20, -1], [20, 0, 3], [-1, 3, 0]]))
+    with pytest.raises(KkrFileError, match='pairs of the 3 sites are missing'):
+        parse_biquadratic(text[: text.index('2 3 0')], 3)
+    with pytest.raises(KkrFileError, match=r"'1 3 0 -1\.0E-05 0 0' is not about a pair of 2 sites"):
+        parse_biquadratic(text, 2)
+    with pytest.raises(KkrFileError, match='is not about a pair'):
+        parse_biquadratic('Killed\n', 2)

@@ -135,7 +135,7 @@ def test_orbitals_and_energies(pair: ImpurityProblem) -> None:
 # --- the proof of prefactor and sign ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('elements', [(25, 25), (24, 26), (23, 25), (26, 27), (24, -25), (42, 24)])
+@pytest.mark.parametrize('elements', [(25, 25), (24, 26), (26, 27), (24, -25)])
 def test_liechtenstein_is_the_curvature_in_copper(
     pair: ImpurityProblem, host: ImpurityPotential, elements: tuple[int, int]
 ) -> None:
@@ -145,8 +145,10 @@ def test_liechtenstein_is_the_curvature_in_copper(
     assert curvature(sites, 0, 1) == pytest.approx(exchange, rel=1e-5)
 
 
-@pytest.mark.parametrize('elements', [(25, 26), (24, 23), (26, 26), (24, 42), (23, -26)])
-@pytest.mark.parametrize('shell', [2, 3, 6])
+@pytest.mark.parametrize(
+    ('elements', 'shell'),
+    [((25, 26), 2), ((24, 23), 3), ((26, 26), 4), ((24, 42), 5), ((23, -26), 6), ((25, 25), 2)],
+)
 def test_liechtenstein_is_the_curvature_at_any_distance(
     pair: ImpurityProblem, host: ImpurityPotential, elements: tuple[int, int], shell: int
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from aiida_mlkkr.exchange.jukkr import physical_tensors
 from aiida_mlkkr.exchange.tensors import dm_vector, isotropic
-from aiida_mlkkr.kkr.jij_matrix import read_jij_matrices
+from aiida_mlkkr.kkr.jij_matrix import parse_biquadratic, read_jij_matrices
 from aiida_mlkkr.kkr.outcome import Outcome, judge
 from aiida_mlkkr.kkr.run import read_run
 from aiida_mlkkr.solver.main import main
@@ -53,6 +53,9 @@ def test_manganese_pair(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     raw = matrices.values[2, 0, 1]
     assert raw[0, 0] == pytest.approx(96.22e-3 / 13.6057, rel=1e-3)
     assert abs(raw[2, 2] - raw[0, 0]) > 1e-3
+    biquadratic = parse_biquadratic((folder / 'out_biquadratic').read_text(), 2)
+    assert biquadratic[0, 1] * 13605.69 == pytest.approx(2.32, abs=0.05)
+    assert biquadratic[1, 0] == biquadratic[0, 1]
     assert (
         judge(read_run({path.name: path.read_text() for path in folder.iterdir() if 'green' not in path.name})).outcome
         == Outcome.DONE
