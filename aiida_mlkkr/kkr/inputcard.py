@@ -108,7 +108,7 @@ class InputCard:
         return np.empty((0, columns))
 
     def options(self) -> set[str]:
-        """Names of the options that are set: words below RUNOPT and TESTOPT, and keys ``<name>= T``."""
+        """Names of the options that are set: words below RUNOPT and TESTOPT, and in lower case keys ``<name>= T``."""
         names: set[str] = set()
         for index, line in enumerate(self.lines):
             if line.split()[:1] == ['RUNOPT']:
@@ -116,7 +116,7 @@ class InputCard:
             elif line.split()[:1] == ['TESTOPT']:
                 names.update(' '.join(self.lines[index + 1 : index + 3]).split())
             elif (found := re.match(r'\s*(<\w+>)\s*=\s*(\S+)', line)) and _LOGICAL.get(found[2].upper()):
-                names.add(found[1])
+                names.add(found[1].lower())
         return names
 
     @staticmethod

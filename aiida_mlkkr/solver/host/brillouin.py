@@ -20,18 +20,18 @@ COARSENING: Final = 1.4
 """Factor between one mesh and the next coarser one."""
 
 
-def k_meshes(finest: Mesh, energies: ComplexArray) -> list[Mesh]:
+def k_meshes(finest: Mesh, energies: ComplexArray) -> tuple[Mesh, ...]:
     """Return the mesh of each energy, coarser by one step whenever Im E doubles: the rule of KKRhost.
 
     :param finest: numbers of points along the reciprocal vectors at the energy next to the real axis, the last one.
     """
-    steps = np.maximum(np.trunc(1.001 + np.log2(energies.imag / energies[-1].imag)).astype(int), 1)
+    steps: IntArray = np.maximum(np.trunc(1.001 + np.log2(energies.imag / energies[-1].imag)).astype(int), 1)
     steps[0] = steps.max()
     meshes = [finest]
     while len(meshes) < steps[0]:
         nx, ny, nz = (max(int(n / COARSENING), 1) for n in meshes[-1])
         meshes.append((nx, ny, nz))
-    return [meshes[step - 1] for step in steps]
+    return tuple(meshes[step - 1] for step in steps)
 
 
 def crystal_green_function(

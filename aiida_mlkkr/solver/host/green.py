@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scattering import SingleSite
-from .brillouin import crystal_green_function, k_meshes
+from .brillouin import crystal_green_function
 from .problem import HostProblem
 
 IntArray = NDArray[np.int64]
@@ -50,7 +50,7 @@ def cluster_green(problem: HostProblem, sites: list[SingleSite]) -> ClusterGreen
     energies = problem.contour.energies
     degeneracy = 2 * np.arange(problem.lmax + 1) + 1
     values = np.empty((problem.nspin, energies.size, len(vectors), *[degeneracy.sum()] * 2), dtype=np.complex128)
-    for k, (energy, mesh) in enumerate(zip(energies, k_meshes(problem.finest_mesh, energies), strict=True)):
+    for k, (energy, mesh) in enumerate(zip(energies, problem.meshes, strict=True)):
         reference = problem.reference.green_function(energy)
         t_reference = problem.reference.t(energy)
         for spin, site in enumerate(sites):

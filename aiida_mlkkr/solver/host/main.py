@@ -34,7 +34,7 @@ def run(directory: Path) -> None:
 
 def report(problem: HostProblem, charge: HostCharge, seconds: float) -> str:
     """Return what was done, in lines of name and value."""
-    nx, ny, nz = problem.finest_mesh
+    meshes = [f'{nx} {ny} {nz}' for nx, ny, nz in sorted(set(problem.meshes), reverse=True)]
     entries = [
         ('version', f'{PROGRAM} {__version__}'),
         ('nuclear charge', f'{problem.atom[0].z:g}'),
@@ -42,7 +42,7 @@ def report(problem: HostProblem, charge: HostCharge, seconds: float) -> str:
         ('lmax', problem.lmax),
         ('sites of the cluster', problem.cluster.natom),
         ('energies', problem.contour.energies.size),
-        ('finest k mesh', f'{nx} {ny} {nz}'),
+        ('k meshes', ', '.join(meshes)),
         ('sites of the screening cluster', len(problem.reference.steps)),
         ('radius of the repulsive spheres (Bohr)', f'{problem.reference.radius:.4f}'),
         ('Fermi energy (Ry)', f'{problem.contour.fermi_energy:.10f}'),
@@ -51,7 +51,13 @@ def report(problem: HostProblem, charge: HostCharge, seconds: float) -> str:
         ('spin moment in unit cell (Bohr magnetons)', f'{charge.spin_moment:.8f}'),
         ('seconds', f'{seconds:.1f}'),
     ]
-    return '\n'.join(f'{name} = {value}' for name, value in entries)
+    lines = [f'{name} = {value}' for name, value in entries]
+    if problem.repeated_meshes:
+        lines.append(
+            'WARNING: the cluster is too large for the coarsest k meshes, the Green function between its distant sites '
+            'is wrong; set <set_kmesh_large>, or a larger BZDIVIDE'
+        )
+    return '\n'.join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

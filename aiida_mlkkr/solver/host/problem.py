@@ -17,19 +17,35 @@ from aiida_mlkkr.kkr.potential import AtomicPotential, read_potential
 
 from ..errors import InconsistentInputError
 from ..scattering import Contour, SingleSite, solve_single_site
-from .brillouin import Mesh
+from .brillouin import Mesh, k_meshes
 from .contour import ContourSettings, energy_contour
 from .errors import UnsupportedHostError
 from .screening import ON_THE_EDGE, ReferenceSystem, lattice_points, touching_radius
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+ComplexArray = NDArray[np.complex128]
 
 WRITE_OUT: Final = {'KKRFLEX', '<write_kkrimp_input>'}
 """Options that ask KKRhost for the kkrflex files."""
 
-HARMLESS: Final = {'<write_double_precision>', '<use_full_BZ>', '<disable_print_serialnumber>', 'noserial', 'fullBZ'}
-"""Options that are obeyed, or change nothing here."""
+OBEYED: Final = {'<set_kmesh_large>', '<write_double_precision>'}
+"""Options that change what is written."""
+
+HARMLESS: Final = {'<use_full_bz>', '<disable_print_serialnumber>', 'noserial', 'fullBZ'}
+"""Options that change nothing here."""
+
+REASONS: Final = {
+    'NEWSOSOL': 'no spin-orbit coupling, and no full potential',
+    '<use_chebychev_solver>': 'no spin-orbit coupling, and no full potential',
+    'LLOYD': "no Lloyd's formula",
+    '<use_lloyd>': "no Lloyd's formula",
+    'LDA+U': 'no LDA+U',
+    '<use_ldau>': 'no LDA+U',
+    'SEMICORE': 'no contour of its own for semicore states',
+    '<use_semicore>': 'no contour of its own for semicore states',
+}
+"""Why an option is refused."""
 
 CLUSTER_BOHR: Final = 11.0
 """Radius of the screening cluster if the inputcard gives none [Bohr]."""
@@ -47,7 +63,7 @@ class HostProblem:
     :param cluster: sites of the cluster.
     :param steps: lattice vectors of the sites, shape (n, 3), in steps along the cell.
     :param contour: energies and weights.
-    :param finest_mesh: k points along the reciprocal vectors, at the energy next to the real axis.
+    :param meshes: k points along the reciprocal vectors at each energy.
     :param reference: the reference system.
     :param double_precision: whether ``kkrflex_green`` is asked for in double precision.
     """
@@ -59,7 +75,7 @@ class HostProblem:
     steps: IntArray
     lmax: int
     contour: Contour
-    finest_mesh: Mesh
+    meshes: tuple[Mesh, ...]
     reference: ReferenceSystem
     double_precision: bool
 
@@ -67,6 +83,12 @@ class HostProblem:
     def nspin(self) -> int:
         """Number of spins."""
         return len(self.atom)
+
+    @property
+    def repeated_meshes(self) -> set[Mesh]:
+        """Meshes too coarse for the cluster: G(R) of its most distant pairs is mistaken for that of a nearer image."""
+        extent = np.ptp(self.steps, axis=0)
+        return {mesh for mesh in self.meshes if (np.array(mesh) <= 2 * extent).any()}
 
     @property
     def relativistic(self) -> bool:
@@ -111,7 +133,7 @@ def read_host_problem(directory: Path) -> HostProblem:
         steps=lattice_steps(cell, atom[0].z, cluster),
         lmax=lmax,
         contour=Contour(energies, weights, inverse_c2),
-        finest_mesh=_mesh(card),
+        meshes=_meshes(card, energies),
         reference=_reference_system(card, cell, alat, lmax),
         double_precision='<write_double_precision>' in card.options(),
     )
@@ -127,8 +149,8 @@ def check_supported(card: InputCard) -> None:
         raise UnsupportedHostError(
             'an inputcard without RUNOPT KKRFLEX', 'it only writes Green functions out, self-consistency is not part'
         )
-    for option in sorted(options - WRITE_OUT - HARMLESS):
-        raise UnsupportedHostError(f'the option {option}', 'it is unknown here')
+    for option in sorted(options - WRITE_OUT - OBEYED - HARMLESS):
+        raise UnsupportedHostError(f'the option {option}', REASONS.get(option, 'it is unknown here'))
     for key, default, allowed, reason in (
         ('NAEZ', 1, (1,), 'one atom per cell only'),
         ('NATYP', 1, (1,), 'one kind of atom only, no alloy'),
@@ -194,11 +216,13 @@ def _contour_settings(card: InputCard) -> ContourSettings:
     return settings
 
 
-def _mesh(card: InputCard) -> Mesh:
+def _meshes(card: InputCard, energies: ComplexArray) -> tuple[Mesh, ...]:
     nx, ny, nz = (int(n) for n in card.numbers('BZDIVIDE', 3, (10.0, 10.0, 10.0)))
     if min(nx, ny, nz) < 1:
         raise KkrFileError(f'{card.name}: BZDIVIDE= {nx} {ny} {nz} has to be positive')
-    return nx, ny, nz
+    if '<set_kmesh_large>' in card.options():
+        return ((nx, ny, nz),) * energies.size
+    return k_meshes((nx, ny, nz), energies)
 
 
 def _reference_system(card: InputCard, cell: FloatArray, alat: float, lmax: int) -> ReferenceSystem:

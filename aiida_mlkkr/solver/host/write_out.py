@@ -72,7 +72,7 @@ def _write_green(directory: Path, problem: HostProblem, green: ClusterGreen) -> 
 
 
 def _write_intercell(directory: Path, problem: HostProblem, charge: HostCharge, serial: str) -> None:
-    """The moments, and the potential of the rest of the crystal; the spheres are neutral, so that their charges add none."""
+    """The moments, and the potential of the rest of the crystal, to which charges of neutral spheres add nothing."""
     natom, lmax_pot = problem.cluster.natom, 2 * problem.lmax
     multipoles = charge.moments.copy()
     multipoles[0] = 0.0
