@@ -1,0 +1,276 @@
+"""Impurities on the sites of a host: named one by one, or as a pattern, and the cluster that they make up together.
+
+Sites are counted exactly, by an atom of the host's unit cell and a lattice vector, so that the same arrangement anywhere
+in the crystal, whatever the elements and their order, makes the very same sites: one shape, one write-out of the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.kkr.cluster import SAME_SITE, HostLattice, Impurity, ImpurityCluster, count_shells
+
+FloatArray = NDArray[np.float64]
+
+_GROWTH = 1.25
+"""By how much the sphere grows in which a shell is looked for."""
+
+
+@dataclass(frozen=True, order=True)
+class LatticeSite:
+    """A site of a host.
+
+    :param site: atom of the unit cell, from 0.
+    :param cell: lattice vector, three integers that multiply the Bravais vectors.
+    """
+
+    site: int = 0
+    cell: tuple[int, int, int] = (0, 0, 0)
+
+    def position(self, lattice: HostLattice) -> FloatArray:
+        """Cartesian position (3,), in the unit of the lattice."""
+        place: FloatArray = lattice.positions[self.site] + np.array(self.cell) @ lattice.cell
+        return place
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Which host atoms around each impurity belong to the cluster; none if neither is given.
+
+    :param shells: those of the first shells around it.
+    :param radius: or those within a distance, in the unit of the lattice.
+    :raises ValueError: if both are given, or one is not positive.
+    """
+
+    shells: int | None = None
+    radius: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.shells is not None and self.radius is not None:
+            raise ValueError('screening is given by shells or by a radius, not by both')
+        for name, value in (('shells', self.shells), ('radius', self.radius)):
+            if value is not None and not value > 0:
+                raise ValueError(f'screening: {name} has to be positive, not {value}; leave it out for no host atoms')
+
+    def cutoff(self, lattice: HostLattice, site: int) -> float | None:
+        """Radius of the sphere around an atom of the unit cell, in the unit of the lattice; None for that site alone."""
+        if self.shells is None:
+            return self.radius
+        return (_shell_radius(lattice, site, self.shells) + SAME_SITE) * lattice.lattice_constant
+
+
+def joint_cluster(
+    lattice: HostLattice, sites: Sequence[LatticeSite], charges: Sequence[int], screening: Screening | None = None
+) -> ImpurityCluster:
+    """The cluster of impurities with the host atoms that screen them.
+
+    Order and origin of the sites follow from the places of the impurities alone; the impurities stay in their order.
+
+    :param charges: nuclear charges of the impurities, 0 for a vacancy.
+    :raises ValueError: if two impurities are on one site, one is not on a site of the host, or one is no element.
+    """
+    if len(sites) != len(charges):
+        raise ValueError(f'{len(charges)} elements for {len(sites)} sites')
+    for number, site in enumerate(sites, start=1):
+        _check_site(lattice, site, f'impurity {number}')
+        if site in sites[: number - 1]:
+            raise ValueError(f'impurities {sites.index(site) + 1} and {number} are on the same site of the host')
+    screening = screening or Screening()
+    ordered = sorted(sites)
+    places = np.array([site.position(lattice) for site in ordered]) / lattice.lattice_constant
+    impurities = [
+        Impurity(charges[sites.index(site)], site.site, tuple(place))
+        for site, place in zip(ordered, places, strict=True)
+    ]
+    cluster = ImpurityCluster.from_lattice(
+        lattice, impurities, [screening.cutoff(lattice, site.site) for site in ordered]
+    )
+    index = [cluster.impurity_sites[ordered.index(site)] for site in sites]
+    return replace(
+        cluster,
+        z_table=lattice.z[cluster.layer - 1],
+        impurity_sites=tuple(index),
+        z_impurity=tuple(int(charge) for charge in charges),
+    )
+
+
+def place_in(
+    cluster: ImpurityCluster, lattice: HostLattice, sites: Sequence[LatticeSite], charges: Sequence[int]
+) -> ImpurityCluster:
+    """The sites of a cluster that is there already with the impurities in place, as close to its centre as they fit.
+
+    :raises ValueError: if they do not fit.
+    """
+    for number, site in enumerate(sites, start=1):
+        _check_site(lattice, site, f'impurity {number}')
+    places = np.array([site.position(lattice) for site in sites]) / lattice.lattice_constant
+    layers = [site.site + 1 for site in sites]
+    found = []
+    for origin in np.flatnonzero(cluster.layer == layers[0]):
+        wanted = cluster.positions[origin] + places - places[0]
+        separation = np.linalg.norm(cluster.positions[:, None] - wanted, axis=2)
+        nearest = separation.argmin(axis=0)
+        if separation.min(axis=0).max() < SAME_SITE and (cluster.layer[nearest] == layers).all():
+            found.append((round(float(np.linalg.norm(wanted, axis=1).sum()), 5), nearest.tolist()))
+    if not found:
+        raise ValueError(
+            f'the impurities do not fit into the {cluster.natom} sites of the write-out; give the host itself, and '
+            'the code that writes out its Green function for their own sites'
+        )
+    _, index = min(found)
+    return cluster.with_impurities(charges, cluster.positions[index])
+
+
+def shell_sites(lattice: HostLattice, shell: int, centre: int = 0) -> list[LatticeSite]:
+    """The sites on a shell, from 1 (nearest neighbours), around an atom of the unit cell in the cell (0, 0, 0).
+
+    The first one stands for all: that of the largest x, then y, then z.
+
+    :raises ValueError: if there is no such atom, or the shell is not a number from 1.
+    """
+    _check_site(lattice, LatticeSite(centre), 'the centre')
+    return _at_distance(lattice, centre, _shell_radius(lattice, centre, shell))
+
+
+def dimer(lattice: HostLattice, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
+    """Two sites, the second one on a shell around the first.
+
+    :raises ValueError: see :func:`shell_sites`.
+    """
+    return [LatticeSite(centre), shell_sites(lattice, shell, centre)[0]]
+
+
+def chain(lattice: HostLattice, number: int, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
+    """Sites in a straight line, each on a shell around the one before.
+
+    :raises ValueError: if the line leaves the lattice.
+    """
+    _check_number(number, 2, 'a chain')
+    along = [site for site in shell_sites(lattice, shell, centre) if site.site == centre]
+    if not along:
+        raise ValueError(f'no lattice vector leads from site {centre} to shell {shell}: there is no straight chain')
+    n, m, l = along[0].cell
+    return [LatticeSite(centre, (k * n, k * m, k * l)) for k in range(number)]
+
+
+def ring(lattice: HostLattice, number: int, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
+    """The corners of a regular polygon whose edges lead to a shell: a triangle, a square, a hexagon.
+
+    :raises ValueError: if the lattice has none.
+    """
+    _check_number(number, 3, 'a ring')
+    radius = _shell_radius(lattice, centre, shell)
+    start = LatticeSite(centre).position(lattice)
+    for second in _at_distance(lattice, centre, radius):
+        edge = second.position(lattice) - start
+        for step in _at_distance(lattice, second.site, radius):
+            turned = step.position(lattice) - lattice.positions[second.site]
+            corners = _polygon(start, edge, turned, number)
+            found = [None] if corners is None else [_site_at(lattice, corner) for corner in corners]
+            if None not in found:
+                return [site for site in found if site is not None]
+    raise ValueError(f'no regular polygon of {number} corners has edges to shell {shell} around site {centre}')
+
+
+def trimer(lattice: HostLattice, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
+    """An equilateral triangle: three sites, each on a shell around the others.
+
+    :raises ValueError: if the lattice has none.
+    """
+    return ring(lattice, 3, shell, centre)
+
+
+def random_filling(
+    lattice: HostLattice, number: int, radius: float, seed: int, centre: int = 0, only: Sequence[int] | None = None
+) -> list[LatticeSite]:
+    """Sites drawn at random from those within a sphere.
+
+    :param radius: in the unit of the lattice.
+    :param centre: atom of the unit cell in the middle of the sphere.
+    :param only: atoms of the unit cell that may be replaced; all if None.
+    :raises ValueError: if there are not as many sites.
+    """
+    _check_number(number, 1, 'a random filling')
+    _check_site(lattice, LatticeSite(centre), 'the centre')
+    region = [LatticeSite(centre), *_within(lattice, centre, radius)]
+    region = sorted(site for site in region if only is None or site.site in only)
+    if number > len(region):
+        raise ValueError(f'{number} impurities do not fit on the {len(region)} sites within {radius:g}')
+    chosen = np.random.default_rng(seed).choice(len(region), number, replace=False)
+    return [region[index] for index in sorted(chosen)]
+
+
+def _check_site(lattice: HostLattice, site: LatticeSite, name: str) -> None:
+    if not 0 <= site.site < len(lattice.z):
+        raise ValueError(f'{name}: the unit cell of the host has sites 0 to {len(lattice.z) - 1}, no site {site.site}')
+    if len(site.cell) != 3 or any(int(step) != step for step in site.cell):
+        raise ValueError(f'{name}: a lattice vector is three integers, not {site.cell}')
+    if not lattice.periodic_z and site.cell[2]:
+        raise ValueError(f'{name}: a film has no lattice vector {site.cell}, its third number is 0')
+
+
+def _check_number(number: int, least: int, name: str) -> None:
+    if number < least:
+        raise ValueError(f'{name} has at least {least} impurities, not {number}')
+
+
+def _shell_radius(lattice: HostLattice, centre: int, shell: int) -> float:
+    """Radius of a shell, in units of the lattice constant."""
+    if shell < 1:
+        raise ValueError(f'shells are counted from 1, the nearest neighbours; there is no shell {shell}')
+    cutoff = (lattice.volume / len(lattice.z)) ** (1 / 3)
+    while True:
+        inside = cutoff / lattice.lattice_constant - SAME_SITE
+        radii = [radius for radius, _ in count_shells(lattice.sites_within(cutoff, centre)[:, 5]) if radius < inside]
+        if len(radii) > shell:
+            return radii[shell]
+        cutoff *= _GROWTH
+
+
+def _within(lattice: HostLattice, centre: int, cutoff: float) -> list[LatticeSite]:
+    """The sites within a distance in the unit of the lattice, the centre left out."""
+    table = lattice.sites_within(cutoff, centre)[1:]
+    layer = table[:, 3].astype(int) - 1
+    shift = table[:, :3] * lattice.lattice_constant - lattice.positions[layer] + lattice.positions[centre]
+    steps = np.rint(shift @ np.linalg.inv(lattice.cell)).astype(int)
+    return [LatticeSite(site, (n, m, l)) for site, (n, m, l) in zip(layer.tolist(), steps.tolist(), strict=True)]
+
+
+def _at_distance(lattice: HostLattice, centre: int, radius: float) -> list[LatticeSite]:
+    """The sites at a distance in units of the lattice constant, those of large x, y, z first."""
+    alat, start = lattice.lattice_constant, lattice.positions[centre]
+    found = []
+    for site in _within(lattice, centre, (radius + SAME_SITE) * alat):
+        vector = (site.position(lattice) - start) / alat
+        if np.linalg.norm(vector) > radius - SAME_SITE:
+            found.append(((np.round(vector, 4) + 0.0).tolist(), site))
+    return [site for _, site in sorted(found, reverse=True)]
+
+
+def _site_at(lattice: HostLattice, position: FloatArray) -> LatticeSite | None:
+    """The site at a Cartesian position in the unit of the lattice; None if there is none."""
+    inverse = np.linalg.inv(lattice.cell)
+    for number, basis in enumerate(lattice.positions):
+        steps = np.rint((position - basis) @ inverse)
+        if not lattice.periodic_z:
+            steps[2] = 0.0
+        if np.linalg.norm(basis + steps @ lattice.cell - position) < SAME_SITE * lattice.lattice_constant:
+            n, m, l = (int(step) for step in steps)
+            return LatticeSite(number, (n, m, l))
+    return None
+
+
+def _polygon(start: FloatArray, edge: FloatArray, turned: FloatArray, number: int) -> list[FloatArray] | None:
+    """Corners of the regular polygon with these first two edges; None if they are not its edges."""
+    angle, length = 2 * np.pi / number, float(np.linalg.norm(edge))
+    if abs(edge @ turned - length**2 * np.cos(angle)) > SAME_SITE * length**2:
+        return None
+    sideways = (turned - np.cos(angle) * edge) / np.sin(angle)
+    corners = [start]
+    for step in range(number - 1):
+        corners.append(corners[-1] + np.cos(step * angle) * edge + np.sin(step * angle) * sideways)
+    return corners
