@@ -13,6 +13,7 @@ NEEDED = (
     'cli/',
     'data/',
     'demo/',
+    'exchange/',
     'kkr/',
     'ml/',
     'parsers/',
