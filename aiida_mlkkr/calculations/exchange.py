@@ -85,7 +85,7 @@ def _table(
         cluster.positions[sites] * alat * BOHR_ANGSTROM,
         moments[sites],
         found.tensors[chosen],
-        FILE_NAME,
+        matrices.code or FILE_NAME,
         spread=found.spread[chosen],
         biquadratic=None if biquadratic is None else RYDBERG_MEV * biquadratic[chosen],
     )

@@ -21,6 +21,7 @@ FILE_NAME: Final = 'out_Jijmatrix'
 BIQUADRATIC: Final = 'out_biquadratic'
 """Written by the embedded solver beside it."""
 
+_SERIAL = re.compile(r'# serial: ([^_\s]+)')
 _PAIR = re.compile(r'# coupling between([ \d]{3})([ \d]{3})')
 _DIRECTION = re.compile(r'#\s*direction of atom\s+\d+\s+theta/phi:\s*(\S+)\s+(\S+)')
 _PRINTED = 0.006
@@ -36,9 +37,11 @@ class JijMatrices:
 
     :param values: matrices with moments along x, y and z, shape (3, n, n, 3, 3) [Ry]; elements along the moments and
         those of a site with itself are not exchange interactions.
+    :param code: name of the program that wrote the file.
     """
 
     values: NDArray[np.float64]
+    code: str = ''
 
     @property
     def natom(self) -> int:
@@ -72,7 +75,8 @@ def parse_jij_matrices(text: str) -> JijMatrices:
     :raises KkrFileError: if it is not the complete result of the three directions of the moments.
     """
     try:
-        return _matrices(_blocks(text))
+        serial = _SERIAL.match(text)
+        return JijMatrices(_matrices(_blocks(text)), serial[1] if serial else '')
     except ValueError as error:
         raise KkrFileError(
             f'no complete set of exchange matrices ({error}); the calculation with CALCJIJMAT=1 crashed or was '
@@ -107,7 +111,7 @@ def _blocks(text: str) -> list[_Block]:
         pair, direction = _PAIR.search(line), _DIRECTION.search(line)
         if pair:
             blocks.append(_Block((int(pair[1]), int(pair[2])), [], []))
-        elif direction:
+        elif direction and blocks:
             blocks[-1].axes.append(_axis(float(direction[1]), float(direction[2])))
         elif line.strip() and '#' not in line:
             row = _row(line)
@@ -143,7 +147,7 @@ def _axis(theta: float, phi: float) -> int:
     raise ValueError(f'a moment in the direction theta = {theta}, phi = {phi} is along none of x, y and z')
 
 
-def _matrices(blocks: list[_Block]) -> JijMatrices:
+def _matrices(blocks: list[_Block]) -> NDArray[np.float64]:
     natom = max(max(block.pair) for block in blocks)
     values = np.full((3, natom, natom, 3, 3), np.nan)
     for block in blocks:
@@ -156,4 +160,4 @@ def _matrices(blocks: list[_Block]) -> JijMatrices:
         raise ValueError(
             f'{len(blocks)} matrices instead of {3 * natom**2} of {natom} sites with moments along z, x and y'
         )
-    return JijMatrices(values)
+    return values

@@ -47,6 +47,7 @@ def test_jukkrs_pair(inputs):
     assert node.base.attributes.get('host').startswith('Cu (alat 4.8')
     assert 'D·(e_i×e_j)' in node.base.attributes.get('hamiltonian')
     (row,) = node.to_dataframe().to_dict('records')
+    assert row['method'] == 'JuKKR'
     assert row['J_meV'] == pytest.approx(-118.9, abs=0.05)
     assert row['distance_A'] == pytest.approx(3.61 / np.sqrt(2), abs=0.001)
     assert abs(row['moment_i_muB']) == pytest.approx(3.165, abs=0.001)

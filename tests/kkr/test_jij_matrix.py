@@ -26,6 +26,7 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 def test_real_file(write: Callable[[str], Path]) -> None:
     matrices = read_jij_matrices(write(TEXT))
     assert matrices.natom == 2
+    assert matrices.code == 'JuKKR'
     # moments along z come first in the file, then x, then y
     assert matrices.values[2, 0, 1, 0, 0] == 8.7420193399218738e-003
     assert matrices.values[0, 0, 1, 1, 1] == 8.7447703503947677e-003

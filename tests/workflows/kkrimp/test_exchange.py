@@ -42,6 +42,7 @@ def test_exchange_of_two_impurities(writeout, kkrimp_code):
     )
     assert process.is_finished_ok, process.exit_message
     table = node.table
+    assert table.method == 'mlkkr-kkrimp'
     assert table.elements == ('Mn', 'Fe')
     assert table.moments[0] > 2 > 0 > table.moments[1]
     np.testing.assert_allclose(np.linalg.norm(table.vectors, axis=1), 3.61 / np.sqrt(2), atol=0.002)
