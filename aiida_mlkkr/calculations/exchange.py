@@ -94,5 +94,7 @@ def _table(
 def _moments(results: dict[str, Any]) -> list[float]:
     """Spin moments along the common axis [µB]; of vectors the largest component, as they are along x, y or z."""
     groups = (results.get(name, {}) for name in ('magnetism_group', 'mlkkr_group'))
-    found = next((group['spin_moment_per_atom'] for group in groups if group.get('spin_moment_per_atom')), [])
+    found: list[Any] = next(
+        (group['spin_moment_per_atom'] for group in groups if group.get('spin_moment_per_atom')), []
+    )
     return [max(np.atleast_1d(moment).tolist(), key=abs) for moment in found if moment is not None]
