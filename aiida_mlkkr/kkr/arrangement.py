@@ -1,4 +1,4 @@
-"""Impurities on the sites of a host: named one by one, or as a pattern, and the cluster that they make up together.
+"""Impurities on the sites of a host, and the cluster that they make up together.
 
 Sites are counted exactly, by an atom of the host's unit cell and a lattice vector, so that the same arrangement anywhere
 in the crystal, whatever the elements and their order, makes the very same sites: one shape, one write-out of the host.
@@ -60,7 +60,7 @@ class Screening:
         """Radius of the sphere around an atom of the unit cell, in the unit of the lattice; None for that site alone."""
         if self.shells is None:
             return self.radius
-        return (_shell_radius(lattice, site, self.shells) + SAME_SITE) * lattice.lattice_constant
+        return (shell_radius(lattice, site, self.shells) + SAME_SITE) * lattice.lattice_constant
 
 
 def joint_cluster(
@@ -76,7 +76,7 @@ def joint_cluster(
     if len(sites) != len(charges):
         raise ValueError(f'{len(charges)} elements for {len(sites)} sites')
     for number, site in enumerate(sites, start=1):
-        _check_site(lattice, site, f'impurity {number}')
+        check_site(lattice, site, f'impurity {number}')
         if site in sites[: number - 1]:
             raise ValueError(f'impurities {sites.index(site) + 1} and {number} are on the same site of the host')
     screening = screening or Screening()
@@ -106,7 +106,7 @@ def place_in(
     :raises ValueError: if they do not fit.
     """
     for number, site in enumerate(sites, start=1):
-        _check_site(lattice, site, f'impurity {number}')
+        check_site(lattice, site, f'impurity {number}')
     places = np.array([site.position(lattice) for site in sites]) / lattice.lattice_constant
     layers = [site.site + 1 for site in sites]
     found = []
@@ -132,79 +132,16 @@ def shell_sites(lattice: HostLattice, shell: int, centre: int = 0) -> list[Latti
 
     :raises ValueError: if there is no such atom, or the shell is not a number from 1.
     """
-    _check_site(lattice, LatticeSite(centre), 'the centre')
-    return _at_distance(lattice, centre, _shell_radius(lattice, centre, shell))
+    check_site(lattice, LatticeSite(centre), 'the centre')
+    return sites_at_distance(lattice, centre, shell_radius(lattice, centre, shell))
 
 
-def dimer(lattice: HostLattice, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
-    """Two sites, the second one on a shell around the first.
+def check_site(lattice: HostLattice, site: LatticeSite, name: str) -> None:
+    """Check that a site is one of the host.
 
-    :raises ValueError: see :func:`shell_sites`.
+    :param name: what messages call it.
+    :raises ValueError: if it is not.
     """
-    return [LatticeSite(centre), shell_sites(lattice, shell, centre)[0]]
-
-
-def chain(lattice: HostLattice, number: int, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
-    """Sites in a straight line, each on a shell around the one before.
-
-    :raises ValueError: if the line leaves the lattice.
-    """
-    _check_number(number, 2, 'a chain')
-    along = [site for site in shell_sites(lattice, shell, centre) if site.site == centre]
-    if not along:
-        raise ValueError(f'no lattice vector leads from site {centre} to shell {shell}: there is no straight chain')
-    n, m, l = along[0].cell
-    return [LatticeSite(centre, (k * n, k * m, k * l)) for k in range(number)]
-
-
-def ring(lattice: HostLattice, number: int, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
-    """The corners of a regular polygon whose edges lead to a shell: a triangle, a square, a hexagon.
-
-    :raises ValueError: if the lattice has none.
-    """
-    _check_number(number, 3, 'a ring')
-    radius = _shell_radius(lattice, centre, shell)
-    start = LatticeSite(centre).position(lattice)
-    for second in _at_distance(lattice, centre, radius):
-        edge = second.position(lattice) - start
-        for step in _at_distance(lattice, second.site, radius):
-            turned = step.position(lattice) - lattice.positions[second.site]
-            corners = _polygon(start, edge, turned, number)
-            found = [None] if corners is None else [_site_at(lattice, corner) for corner in corners]
-            if None not in found:
-                return [site for site in found if site is not None]
-    raise ValueError(f'no regular polygon of {number} corners has edges to shell {shell} around site {centre}')
-
-
-def trimer(lattice: HostLattice, shell: int = 1, centre: int = 0) -> list[LatticeSite]:
-    """An equilateral triangle: three sites, each on a shell around the others.
-
-    :raises ValueError: if the lattice has none.
-    """
-    return ring(lattice, 3, shell, centre)
-
-
-def random_filling(
-    lattice: HostLattice, number: int, radius: float, seed: int, centre: int = 0, only: Sequence[int] | None = None
-) -> list[LatticeSite]:
-    """Sites drawn at random from those within a sphere.
-
-    :param radius: in the unit of the lattice.
-    :param centre: atom of the unit cell in the middle of the sphere.
-    :param only: atoms of the unit cell that may be replaced; all if None.
-    :raises ValueError: if there are not as many sites.
-    """
-    _check_number(number, 1, 'a random filling')
-    _check_site(lattice, LatticeSite(centre), 'the centre')
-    region = [LatticeSite(centre), *_within(lattice, centre, radius)]
-    region = sorted(site for site in region if only is None or site.site in only)
-    if number > len(region):
-        raise ValueError(f'{number} impurities do not fit on the {len(region)} sites within {radius:g}')
-    chosen = np.random.default_rng(seed).choice(len(region), number, replace=False)
-    return [region[index] for index in sorted(chosen)]
-
-
-def _check_site(lattice: HostLattice, site: LatticeSite, name: str) -> None:
     if not 0 <= site.site < len(lattice.z):
         raise ValueError(f'{name}: the unit cell of the host has sites 0 to {len(lattice.z) - 1}, no site {site.site}')
     if len(site.cell) != 3 or any(int(step) != step for step in site.cell):
@@ -213,13 +150,11 @@ def _check_site(lattice: HostLattice, site: LatticeSite, name: str) -> None:
         raise ValueError(f'{name}: a film has no lattice vector {site.cell}, its third number is 0')
 
 
-def _check_number(number: int, least: int, name: str) -> None:
-    if number < least:
-        raise ValueError(f'{name} has at least {least} impurities, not {number}')
+def shell_radius(lattice: HostLattice, centre: int, shell: int) -> float:
+    """Radius of a shell, from 1, in units of the lattice constant.
 
-
-def _shell_radius(lattice: HostLattice, centre: int, shell: int) -> float:
-    """Radius of a shell, in units of the lattice constant."""
+    :raises ValueError: if it is not a number from 1.
+    """
     if shell < 1:
         raise ValueError(f'shells are counted from 1, the nearest neighbours; there is no shell {shell}')
     cutoff = (lattice.volume / len(lattice.z)) ** (1 / 3)
@@ -231,7 +166,7 @@ def _shell_radius(lattice: HostLattice, centre: int, shell: int) -> float:
         cutoff *= _GROWTH
 
 
-def _within(lattice: HostLattice, centre: int, cutoff: float) -> list[LatticeSite]:
+def sites_near(lattice: HostLattice, centre: int, cutoff: float) -> list[LatticeSite]:
     """The sites within a distance in the unit of the lattice, the centre left out."""
     table = lattice.sites_within(cutoff, centre)[1:]
     layer = table[:, 3].astype(int) - 1
@@ -240,18 +175,18 @@ def _within(lattice: HostLattice, centre: int, cutoff: float) -> list[LatticeSit
     return [LatticeSite(site, (n, m, l)) for site, (n, m, l) in zip(layer.tolist(), steps.tolist(), strict=True)]
 
 
-def _at_distance(lattice: HostLattice, centre: int, radius: float) -> list[LatticeSite]:
+def sites_at_distance(lattice: HostLattice, centre: int, radius: float) -> list[LatticeSite]:
     """The sites at a distance in units of the lattice constant, those of large x, y, z first."""
     alat, start = lattice.lattice_constant, lattice.positions[centre]
     found = []
-    for site in _within(lattice, centre, (radius + SAME_SITE) * alat):
+    for site in sites_near(lattice, centre, (radius + SAME_SITE) * alat):
         vector = (site.position(lattice) - start) / alat
         if np.linalg.norm(vector) > radius - SAME_SITE:
             found.append(((np.round(vector, 4) + 0.0).tolist(), site))
     return [site for _, site in sorted(found, reverse=True)]
 
 
-def _site_at(lattice: HostLattice, position: FloatArray) -> LatticeSite | None:
+def site_at(lattice: HostLattice, position: FloatArray) -> LatticeSite | None:
     """The site at a Cartesian position in the unit of the lattice; None if there is none."""
     inverse = np.linalg.inv(lattice.cell)
     for number, basis in enumerate(lattice.positions):
@@ -262,15 +197,3 @@ def _site_at(lattice: HostLattice, position: FloatArray) -> LatticeSite | None:
             n, m, l = (int(step) for step in steps)
             return LatticeSite(number, (n, m, l))
     return None
-
-
-def _polygon(start: FloatArray, edge: FloatArray, turned: FloatArray, number: int) -> list[FloatArray] | None:
-    """Corners of the regular polygon with these first two edges; None if they are not its edges."""
-    angle, length = 2 * np.pi / number, float(np.linalg.norm(edge))
-    if abs(edge @ turned - length**2 * np.cos(angle)) > SAME_SITE * length**2:
-        return None
-    sideways = (turned - np.cos(angle) * edge) / np.sin(angle)
-    corners = [start]
-    for step in range(number - 1):
-        corners.append(corners[-1] + np.cos(step * angle) * edge + np.sin(step * angle) * sideways)
-    return corners

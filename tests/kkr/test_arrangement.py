@@ -5,20 +5,10 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from aiida_mlkkr.kkr.arrangement import (
-    LatticeSite,
-    Screening,
-    chain,
-    dimer,
-    joint_cluster,
-    place_in,
-    random_filling,
-    ring,
-    shell_sites,
-    trimer,
-)
+from aiida_mlkkr.kkr.arrangement import LatticeSite, Screening, joint_cluster, place_in, shell_sites
 from aiida_mlkkr.kkr.cluster import HostLattice, ImpurityCluster
 from aiida_mlkkr.kkr.impurity_info import sites_asked
+from aiida_mlkkr.kkr.patterns import arranged, chain, dimer, random_filling, ring, trimer
 
 A, C = 2.5, 2.5 * (8 / 3) ** 0.5
 HALF_CUBE = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
@@ -34,7 +24,9 @@ def hexagonal(a, c, fractions, z):
 
 HCP = hexagonal(A, C, [[0, 0, 0], [1 / 3, 2 / 3, 0.5]], [27.0, 27.0])
 HCP_FLAT = hexagonal(A, 1.6 * A, [[0, 0, 0], [1 / 3, 2 / 3, 0.5]], [27.0, 27.0])
-GRAPHENE = HostLattice(hexagonal(A, 10, [[0, 0, 0]], [6.0]).cell, A * np.array([[0.0] * 3, [0, 3**-0.5, 0]]), np.ones(2))
+GRAPHENE = HostLattice(
+    hexagonal(A, 10, [[0, 0, 0]], [6.0]).cell, A * np.array([[0.0] * 3, [0, 3**-0.5, 0]]), np.ones(2)
+)
 
 
 def bismuth_telluride():
@@ -219,3 +211,32 @@ FILM = HostLattice(FCC.cell, FCC.positions, FCC.z, periodic_z=False)
 def test_impossible_arrangements(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_wishes():
+    pair = {'pattern': 'dimer', 'shell': 2, 'elements': ['Mn', 'Fe']}
+    assert arranged(FCC, pair) == (dimer(FCC, 2), [25, 26])
+    assert arranged(FCC, {'pattern': 'chain', 'number': 3, 'elements': ['Cr']}) == (chain(FCC, 3), [24] * 3)
+    assert arranged(FCC, {'pattern': 'ring', 'elements': ['Cr', 'Mn', 'Fe', 25]})[1] == [24, 25, 26, 25]
+    filling = {'pattern': 'random', 'radius': 9.0, 'seed': 3, 'elements': ['Mn', 'Cr'], 'centre': 1, 'only': [1, 2]}
+    assert arranged(BI2TE3, filling)[0] == random_filling(BI2TE3, 2, 9.0, 3, 1, [1, 2])
+    each = [{'element': 'Mn'}, {'element': 26, 'site': 0, 'cell': [1, 0, 0]}]
+    assert arranged(FCC, each) == ([LatticeSite(), LatticeSite(0, (1, 0, 0))], [25, 26])
+
+
+@pytest.mark.parametrize(
+    ('wish', 'message'),
+    [
+        ({'pattern': 'star', 'elements': ['Mn']}, 'one of dimer, trimer, chain, ring, random'),
+        ({'pattern': 'dimer'}, 'with elements'),
+        ({'pattern': 'dimer', 'elements': ['Mn', 'Xx']}, 'there is no element Xx'),
+        ({'pattern': 'dimer', 'elements': ['Mn'] * 3}, '3 elements for the 2 sites'),
+        ({'pattern': 'dimer', 'elements': ['Mn'], 'radius': 3.0}, "unexpected keyword argument 'radius'"),
+        ({'pattern': 'random', 'elements': ['Mn']}, "missing 2 required positional arguments: 'radius' and 'seed'"),
+        ([{'element': 'Mn', 'layer': 2}], r"not \['layer'\]"),
+        ([{'site': 0}], 'without element'),
+    ],
+)
+def test_impossible_wishes(wish, message):
+    with pytest.raises(ValueError, match=message):
+        arranged(FCC, wish)
