@@ -57,7 +57,7 @@ class Screening:
                 raise ValueError(f'screening: {name} has to be positive, not {value}; leave it out for no host atoms')
 
     def cutoff(self, lattice: HostLattice, site: int) -> float | None:
-        """Radius of the sphere around an atom of the unit cell, in the unit of the lattice; None for that site alone."""
+        """Radius of the sphere around an atom of the unit cell, in the unit of the lattice; None for no host atoms."""
         if self.shells is None:
             return self.radius
         return (shell_radius(lattice, site, self.shells) + SAME_SITE) * lattice.lattice_constant
