@@ -22,7 +22,7 @@ from .errors import ExchangeError
 FloatArray = NDArray[np.float64]
 
 RYDBERG_MEV: Final = 1000 * RYDBERG_EV
-UNITS: Final = {'meV': 1.0, 'Ry': RYDBERG_MEV, 'eV': 1000.0, 'mRy': RYDBERG_EV}
+UNITS: Final = {'meV': 1.0, 'Ry': RYDBERG_MEV}
 """Units of energy in meV."""
 
 

@@ -57,7 +57,11 @@ def biquadratic_file(sites: MagneticSites, serial_number: str) -> str:
 
 def _elements(sites: MagneticSites, there: int, back: int) -> NDArray[np.float64]:
     """−(1/2π) Im ∫ dE Tr[δt_i G_ij δt_j G_ji] with the spins there and back, shape (n, n) [Ry]."""
-    paths = sites.delta_t[:, :, None] * sites.green[there] * sites.delta_t[:, None] * sites.green[back]
-    sums = np.add.reduceat(np.tensordot(sites.steps, paths, axes=1), sites.offsets[:-1], axis=0)
-    elements: NDArray[np.float64] = -np.imag(np.add.reduceat(sums, sites.offsets[:-1], axis=1)) / (2 * np.pi)
-    return elements
+    total = np.zeros(sites.green.shape[2:])
+    for step, delta, g_there, g_back in zip(
+        sites.steps, sites.delta_t, sites.green[there], sites.green[back], strict=True
+    ):
+        total += np.imag(step * delta[:, None] * g_there * delta * g_back)
+    first = sites.offsets[:-1]
+    elements: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(total, first, axis=0), first, axis=1)
+    return -elements / (2 * np.pi)
