@@ -1,7 +1,8 @@
 """Impurities on the sites of a host, and the cluster that they make up together.
 
-Sites are counted exactly, by an atom of the host's unit cell and a lattice vector, so that the same arrangement anywhere
-in the crystal, whatever the elements and their order, makes the very same sites: one shape, one write-out of the host.
+Sites are counted exactly, by an atom of the host's unit cell and a lattice vector, so that the same arrangement
+anywhere in the crystal, whatever the elements and their order, makes the very same sites: one shape, one write-out of
+the host.
 """
 
 from __future__ import annotations

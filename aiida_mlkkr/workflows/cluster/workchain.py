@@ -103,18 +103,18 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
             )
             return
         results = scf.outputs.results.get_dict()
-        start, state = results['start'], results.get('magnetic_state') or {'asked': None, 'obtained': []}
-        kept = signs_kept(state['asked'], state['obtained'])
-        self.ctx.attempts = [*self.ctx.attempts, {'start': start, 'kept': kept['kept'], 'moments': state['obtained']}]
+        start, obtained = results['start'], results.get('magnetic_state', {}).get('obtained', [])
+        kept = signs_kept(self._moments_asked if obtained else None, obtained)
+        self.ctx.attempts = [*self.ctx.attempts, {'start': start, 'kept': kept['kept'], 'moments': obtained}]
         if kept['kept'] is not False:
             self.ctx.found = scf
             return
-        self.report(f'from the start {start} the moments {kept["turned"]} turned: {state["obtained"]}')
+        self.report(f'from the start {start} the moments {kept["turned"]} turned: {obtained}')
         self.ctx.starts = self._starts_after(start)
         if not self.ctx.starts:
             tried = ', '.join(attempt['start'] for attempt in self.ctx.attempts)
             self.ctx.failure = self.exit_codes.ERROR_MAGNETIC_STATE_NOT_KEPT.format(
-                starts=tried, asked=kept['asked'], obtained=state['obtained']
+                starts=tried, asked=kept['asked'], obtained=obtained
             )
 
     def should_run_exchange(self) -> bool:
@@ -176,6 +176,11 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
             )
             self.out('results', results)
         return self.ctx.failure
+
+    @property
+    def _moments_asked(self) -> list[float] | None:
+        scf = self.inputs.scf
+        return scf.magnetic_moments.get_list() if 'magnetic_moments' in scf else None
 
     def _starts_after(self, start: str) -> list[str]:
         """Those that are left, and whose input is given."""
