@@ -40,26 +40,23 @@ class LatticeSite:
 
 @dataclass(frozen=True)
 class Screening:
-    """Which host atoms around each impurity belong to the cluster; none if neither is given.
+    """Which host atoms around each impurity belong to the cluster.
 
-    :param shells: those of the first shells around it.
-    :param radius: or those within a distance, in the unit of the lattice.
-    :raises ValueError: if both are given, or one is not positive.
+    :param shells: those of the first shells around it; 0 for none.
+    :param radius: those within a distance in the unit of the lattice instead, whatever the shells.
+    :raises ValueError: if they are negative.
     """
 
-    shells: int | None = None
+    shells: int = 0
     radius: float | None = None
 
     def __post_init__(self) -> None:
-        if self.shells is not None and self.radius is not None:
-            raise ValueError('screening is given by shells or by a radius, not by both')
-        for name, value in (('shells', self.shells), ('radius', self.radius)):
-            if value is not None and not value > 0:
-                raise ValueError(f'screening: {name} has to be positive, not {value}; leave it out for no host atoms')
+        if self.shells < 0 or (self.radius is not None and not self.radius > 0):
+            raise ValueError(f'screening: a number of shells, or a radius above 0 is needed, not {self}')
 
     def cutoff(self, lattice: HostLattice, site: int) -> float | None:
         """Radius of the sphere around an atom of the unit cell, in the unit of the lattice; None for no host atoms."""
-        if self.shells is None:
+        if self.radius is not None or not self.shells:
             return self.radius
         return (shell_radius(lattice, site, self.shells) + SAME_SITE) * lattice.lattice_constant
 

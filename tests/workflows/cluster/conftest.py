@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ARCHIVE = Path(__file__).parents[2] / 'data' / 'cu_mn_pair.aiida'
 PAIR = {'pattern': 'dimer', 'shell': 1, 'elements': ['Mn', 'Mn']}
 QUICK = {
-    'screening': {},
+    'screening': {'shells': 0},
     'scf': {
         'schedule': {
             'name': 'quick',

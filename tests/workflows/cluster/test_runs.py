@@ -21,7 +21,7 @@ def parallel(pair: Pair) -> WorkChainNode:
     """From the host, for which JuKKR's write-out of these two sites is in the database."""
     from aiida.engine import run_get_node
 
-    return run_get_node(pair.in_host(overrides={'screening': {}})).node
+    return run_get_node(pair.in_host(overrides={'screening': {'shells': 0}})).node
 
 
 def test_the_pair_as_jukkr_has_it(parallel):
@@ -74,7 +74,7 @@ def test_antiparallel_from_single_impurities(pair, parallel):
     from aiida.engine import run_get_node
 
     builder = pair.builder(
-        magnetic_state='antiferro', singles=[pair.single], overrides={'screening': {}, 'exchange': False}
+        magnetic_state='antiferro', singles=[pair.single], overrides={'screening': {'shells': 0}, 'exchange': False}
     )
     node = run_get_node(builder).node
     assert node.is_finished_ok, node.exit_message
@@ -106,7 +106,7 @@ def test_a_state_that_turns_is_left(pair, parallel):
     from aiida.engine.utils import instantiate_process
     from aiida.manage import get_manager
 
-    builder = pair.builder(magnetic_state=[1, -1], singles=[pair.single], overrides={'screening': {}})
+    builder = pair.builder(magnetic_state=[1, -1], singles=[pair.single], overrides={'screening': {'shells': 0}})
     chain = instantiate_process(get_manager().get_runner(), builder)
     chain.setup()
     chain.join_singles()
