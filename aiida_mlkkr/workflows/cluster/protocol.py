@@ -15,7 +15,7 @@ from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster, place_in
 from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.patterns import Wish, arranged
-from aiida_mlkkr.query import FinishedImpurity, find_impurities
+from aiida_mlkkr.query import find_impurities
 from aiida_mlkkr.solver.start import free_moment
 from aiida_mlkkr.workflows.cluster.ports import PROTOCOL
 from aiida_mlkkr.workflows.cluster.validators import validate_inputs
@@ -85,8 +85,7 @@ class ProtocolMixin:
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.scf = scf
         if singles:
-            found = find_impurities(nodes=singles).usable
-            builder.singles = {f'single_{number:03d}': _parts(single) for number, single in enumerate(found, start=1)}
+            builder.singles = _singles(singles)
         if values['exchange'] and len(cluster.z_impurity) > 1:
             builder.exchange = _exchange(scf['scf'], exchange_code or code)
         message = validate_inputs(builder._inputs(prune=True), None)
@@ -141,14 +140,13 @@ def _signs(state: str | Sequence[int], cluster: ImpurityCluster) -> list[int]:
     return list(state)
 
 
-def _parts(single: FinishedImpurity) -> dict[str, orm.Data]:
-    """A single impurity as the port ``singles`` takes it."""
-    parts: dict[str, orm.Data] = {
-        'retrieved': single.retrieved,
-        'impurity_info': single.impurity_info,
-        'host_writeout': single.host_writeout,
-    }
-    return parts if single.potential is None else {**parts, 'potential': single.potential}
+def _singles(processes: Sequence[orm.ProcessNode]) -> dict[str, dict[str, orm.Data]]:
+    """Single impurities as the port of that name takes them."""
+    found = find_impurities(nodes=processes)
+    if found.dropped or found.others or not found.usable:
+        reasons = [f'{node.process_label}<{node.pk}>: {reason}' for node, reason in found.dropped]
+        raise ValueError(f'singles: {"; ".join(reasons) or "these are no finished calculations of impurities"}')
+    return {f'single_{number:03d}': single.inputs for number, single in enumerate(found.usable, start=1)}
 
 
 def _exchange(scf: Mapping[str, Any], code: orm.AbstractCode) -> dict[str, Any]:
