@@ -98,9 +98,7 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
         """Keep the solution if its moments point as asked; else leave its start, and those before it, out."""
         scf = self.ctx.scf
         if not scf.is_finished_ok:
-            self.ctx.failure = self.exit_codes.ERROR_SUB_PROCESS_FAILED_SCF.format(
-                process=name_of(scf), reason=reason_of(scf)
-            )
+            self._fail('ERROR_SUB_PROCESS_FAILED_SCF', process=name_of(scf), reason=reason_of(scf))
             return
         results = scf.outputs.results.get_dict()
         start, obtained = results['start'], results.get('magnetic_state', {}).get('obtained', [])
@@ -113,9 +111,7 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
         self.ctx.starts = self._starts_after(start)
         if not self.ctx.starts:
             tried = ', '.join(attempt['start'] for attempt in self.ctx.attempts)
-            self.ctx.failure = self.exit_codes.ERROR_MAGNETIC_STATE_NOT_KEPT.format(
-                starts=tried, asked=kept['asked'], obtained=obtained
-            )
+            self._fail('ERROR_MAGNETIC_STATE_NOT_KEPT', starts=tried, asked=kept['asked'], obtained=obtained)
 
     def should_run_exchange(self) -> bool:
         """Whether there is a solution, and exchange is wanted."""
@@ -140,8 +136,11 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
         """Take the tensors of the pairs."""
         exchange = self.ctx.exchange
         if not exchange.is_finished_ok:
-            self.ctx.failure = self.exit_codes.ERROR_SUB_PROCESS_FAILED_EXCHANGE.format(
-                process=name_of(exchange), status=exchange.exit_status, reason=reason_of(exchange)
+            self._fail(
+                'ERROR_SUB_PROCESS_FAILED_EXCHANGE',
+                process=name_of(exchange),
+                status=exchange.exit_status,
+                reason=reason_of(exchange),
             )
             return
         tensors, node = exchange_tensors.run_get_node(
@@ -152,7 +151,7 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
             metadata={'call_link_label': 'exchange_tensors'},
         )
         if not node.is_finished_ok:
-            self.ctx.failure = self.exit_codes.ERROR_EXCHANGE_TENSORS_INVALID.format(reason=node.exit_message)
+            self._fail('ERROR_EXCHANGE_TENSORS_INVALID', reason=node.exit_message)
             return
         self.ctx.tensors = tensors
 
@@ -175,7 +174,13 @@ class KkrClusterWorkChain(ProtocolMixin, WorkChain):
                 **arguments,
             )
             self.out('results', results)
-        return self.ctx.failure
+        if self.ctx.failure is None:
+            return None
+        return self.exit_codes(self.ctx.failure['label']).format(**self.ctx.failure['values'])
+
+    def _fail(self, label: str, **values: Any) -> None:
+        """Remember how the workchain ends, once what was found is attached."""
+        self.ctx.failure = {'label': label, 'values': values}
 
     @property
     def _moments_asked(self) -> list[float] | None:
