@@ -119,8 +119,7 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
     @process_handler(exit_codes=[ExitCode(int(Outcome.INPUT_REFUSED))])
     def handle_refused(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Nothing that would change by itself."""
-        code = self.exit_codes.ERROR_INPUT_REFUSED.format(process=_name(node), reason=node.exit_message)
-        return ProcessHandlerReport(do_break=True, exit_code=code)
+        return self._give_up(self.exit_codes.ERROR_INPUT_REFUSED, node)
 
     @process_handler(
         exit_codes=[ExitCode(int(outcome)) for outcome in (Outcome.OUTPUT_MISSING, Outcome.OUTPUT_INCOMPLETE)]
@@ -130,12 +129,17 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
         if self.ctx.iteration < self.inputs.max_iterations.value:
             self.report(f'{_name(node)}: {node.exit_message}; once more')
             return ProcessHandlerReport(do_break=True)
-        code = self.exit_codes.ERROR_WRITEOUT_FAILED.format(process=_name(node), reason=node.exit_message)
-        return ProcessHandlerReport(do_break=True, exit_code=code)
+        return self._give_up(self.exit_codes.ERROR_WRITEOUT_FAILED, node)
 
     def get_outputs(self, node: orm.CalcJobNode) -> Mapping[str, orm.Node]:
         """The outputs of the calculation under the names that they have here."""
         return dict(super().get_outputs(node)) | {'host_greenfunction': node.outputs.remote_folder}
+
+    def _give_up(self, exit_code: ExitCode, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        # else aiida-core answers the last calculation with the exit code of too many iterations
+        self.ctx.is_finished = True
+        reason = exit_code.format(process=_name(node), reason=node.exit_message)
+        return ProcessHandlerReport(do_break=True, exit_code=reason)
 
 
 def _name(node: orm.CalcJobNode) -> str:

@@ -142,3 +142,26 @@ def test_refused_before_it_is_submitted(copper, kkrimp_code, changed, message):
     if 'host' in changed:
         inputs['host'] = orm.RemoteData(computer=copper.code.computer, remote_path='/tmp').store()
     assert message in validate_inputs(inputs, None)
+
+
+def test_a_calculation_that_breaks_down_is_done_once_more(copper):
+    """A stand-in that writes nothing."""
+    from aiida import orm
+    from aiida.engine import run_get_node
+
+    from aiida_mlkkr.workflows.host_writeout import HostWriteoutWorkChain
+
+    broken = orm.InstalledCode(
+        label='broken',
+        default_calc_job_plugin='kkr.kkr',
+        computer=copper.code.computer,
+        filepath_executable='/bin/false',
+        with_mpi=False,
+    )
+    builder = HostWriteoutWorkChain.get_builder_from_protocol(
+        broken.store(), copper.host, copper.writeout.inputs.impurity_info, protocol='fast'
+    )
+    node = run_get_node(builder).node
+    assert node.exit_status == 410
+    assert 'kkrflex_atominfo' in node.exit_message
+    assert [called.exit_status for called in node.called if called.process_label == 'KkrCalculation'] == [310, 310]
