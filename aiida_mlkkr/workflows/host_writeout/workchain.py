@@ -138,7 +138,7 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
     def _give_up(self, exit_code: ExitCode, node: orm.CalcJobNode) -> ProcessHandlerReport:
         # else aiida-core answers the last calculation with the exit code of too many iterations
         self.ctx.is_finished = True
-        reason = exit_code.format(process=_name(node), reason=node.exit_message)
+        reason = exit_code.format(process=_name(node), reason=node.exit_message or '')
         return ProcessHandlerReport(do_break=True, exit_code=reason)
 
 
