@@ -165,9 +165,8 @@ def check_supported(card: InputCard) -> None:
         value = card.number(key, default)
         if value not in allowed:
             raise UnsupportedHostError(f'{key}= {value:g}', reason)
-    for key, reason in (('INTERFACE', 'bulk only, no films and surfaces'), ('LINIPOL', 'no magnetic field')):
-        if card.logical(key):
-            raise UnsupportedHostError(f'{key}= T', reason)
+    if card.logical('INTERFACE'):
+        raise UnsupportedHostError('INTERFACE= T', 'bulk only, no films and surfaces')
 
 
 def lattice_steps(cell: FloatArray, z: float, cluster: ImpurityCluster) -> IntArray:

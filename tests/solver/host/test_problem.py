@@ -40,7 +40,6 @@ def test_what_the_inputcard_says(make_input: Callable[[], Path]) -> None:
         ('KKRFLEX', '', UnsupportedHostError, 'without RUNOPT KKRFLEX'),
         ('NPOL= 5', 'NPOL= 0', UnsupportedHostError, 'poles of the Fermi function'),
         ('HFIELD=        0.0', 'HFIELD=        0.1', UnsupportedHostError, 'no magnetic field'),
-        ('LINIPOL= False', 'LINIPOL= True', UnsupportedHostError, 'no magnetic field'),
         ('NSPIN= 2', 'NSPIN= 1', InconsistentInputError, '2 spins, but the inputcard says NSPIN= 1'),
         ('29.000000000000', '30.000000000000', InconsistentInputError, 'nuclear charge is 30'),
         ('ALATBASIS=        4.8', 'ALATBASIS=        4.9', InconsistentInputError, 'lattice constant is 4.92'),
