@@ -7,6 +7,13 @@ import pytest
 
 from aiida_mlkkr.kkr.kkrflex import read_green
 
+QUICK = {
+    'name': 'quick',
+    'initial_field': [0.0, 0],
+    'stages': [{'IMIX': 0, 'MIXFAC': 0.03, 'SCFSTEPS': 30, 'QBOUND': 5e-2}],
+}
+"""An atom of the host is converged from the start."""
+
 SMALL = {'BZDIVIDE': [4, 4, 4], 'RCLUSTZ': 1.1, 'NPT2': 4, '<SET_KMESH_LARGE>': False}
 
 
@@ -79,6 +86,7 @@ def test_an_impurity_takes_it(copper, written, kkrimp_code):
         copper.writeout.inputs.impurity_info.get_dict() | {'Zimp': [29.0]},
         host_greenfunction=written.outputs.host_greenfunction,
         magnetic_moments=[0],
+        overrides={'schedule': QUICK},
     )
     node = run_get_node(builder).node
     assert node.is_finished_ok, node.exit_message
