@@ -15,6 +15,7 @@ NEEDED = (
     'cli/',
     'data/',
     'demo/',
+    'exchange/',
     'kkr/',
     'ml/models/network/',
     'parsers/',

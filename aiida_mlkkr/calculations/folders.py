@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from aiida import orm
 
-from aiida_mlkkr.calculations.records import NEEDED, SHAPES, USEFUL, Writeout, read_writeout
+from aiida_mlkkr.calculations.records import (
+    NEEDED,
+    SHAPES,
+    USEFUL,
+    Writeout,
+    lattice_of_inputcard,
+    read_writeout,
+)
+from aiida_mlkkr.kkr.cluster import HostLattice
+from aiida_mlkkr.kkr.constants import BOHR_ANGSTROM
 from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.run import POTENTIAL, KkrimpRun, read_run
 from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
 
@@ -29,6 +42,23 @@ def writeout_of(folder: orm.FolderData) -> Writeout:
             return read_writeout(Path(directory))
         except KkrFileError as error:
             raise KkrFileError(str(error).replace(f'{directory}/', '')) from error
+
+
+def lattice_of(folder: orm.FolderData) -> HostLattice:
+    """The crystal of a host, lengths in Å, from the retrieved files of any calculation of KKRhost.
+
+    Its lattice constant is the one that its files count lengths in.
+
+    :raises KkrFileError: if a file is missing or damaged.
+    """
+    files = folder.base.repository
+    missing = [name for name in ('inputcard', 'out_potential') if name not in files.list_object_names()]
+    if missing:
+        raise KkrFileError(f'the retrieved folder of the host lacks {", ".join(missing)}')
+    atoms = [site[0] for site in read_potential(StringIO(files.get_object_content('out_potential', 'r'))).sites]
+    crystal = lattice_of_inputcard(files.get_object_content('inputcard', 'r'), np.array([atom.z for atom in atoms]))
+    unit = atoms[0].alat * BOHR_ANGSTROM
+    return replace(crystal, cell=unit * crystal.cell, positions=unit * crystal.positions, alat=unit)
 
 
 def _shapes_of(folder: orm.FolderData) -> bytes | None:

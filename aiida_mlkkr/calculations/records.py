@@ -157,7 +157,7 @@ def read_writeout(folder: Path) -> Writeout:
     else:
         contour_bottom = _number(inputcard, 'EMIN')
     spin_orbit = re.search(r'NEWSOSOL|<use_Chebychev_solver>\s*=\s*T', inputcard) is not None
-    lattice = _lattice(inputcard, np.array([site[0].z for site in potential.sites]))
+    lattice = lattice_of_inputcard(inputcard, np.array([site[0].z for site in potential.sites]))
     return Writeout(cluster, potential, lattice, lmax, contour_bottom, spin_orbit)
 
 
@@ -318,8 +318,12 @@ def _number(inputcard: str, key: str) -> float:
     return float(match[1].upper().replace('D', 'E'))
 
 
-def _lattice(inputcard: str, z: NDArray[np.float64]) -> HostLattice:
-    """The crystal of an inputcard with Cartesian positions, as aiida-kkr writes it."""
+def lattice_of_inputcard(inputcard: str, z: NDArray[np.float64]) -> HostLattice:
+    """The crystal of an inputcard as aiida-kkr writes it, lengths in units of the lattice constant.
+
+    :param z: nuclear charges of the atoms of its cell.
+    :raises KkrFileError: if it has none.
+    """
     cell, positions = _rows(inputcard, 'BRAVAIS', 3), _rows(inputcard, '<RBASIS>', len(z))
     film = re.search(r'INTERFACE\s*=\s*T', inputcard) is not None
     if re.search(r'CARTESIAN\s*=\s*F', inputcard):

@@ -9,6 +9,7 @@ from aiida_mlkkr import __version__
 from aiida_mlkkr.cli.benchmark import benchmark
 from aiida_mlkkr.cli.demo import demo
 from aiida_mlkkr.cli.fill import fill
+from aiida_mlkkr.cli.launch import launch
 from aiida_mlkkr.cli.model import model
 from aiida_mlkkr.cli.predict import predict
 from aiida_mlkkr.cli.show import show
@@ -21,6 +22,7 @@ _SETTINGS = {
     'default_map': {
         **dict.fromkeys(('demo', 'fill', 'predict', 'train'), _QUIET),
         'benchmark': {'emulator': _QUIET},
+        'launch': {'cluster': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
         'show': {'model': _QUIET},
     },
@@ -36,6 +38,7 @@ def aiida_mlkkr() -> None:
 aiida_mlkkr.add_command(benchmark)
 aiida_mlkkr.add_command(demo)
 aiida_mlkkr.add_command(fill)
+aiida_mlkkr.add_command(launch)
 aiida_mlkkr.add_command(model)
 aiida_mlkkr.add_command(predict)
 aiida_mlkkr.add_command(show)

@@ -188,7 +188,10 @@ class ImpurityCluster:
 
     @classmethod
     def from_lattice(
-        cls, lattice: HostLattice, impurities: Sequence[Impurity], cutoff: float | None = None
+        cls,
+        lattice: HostLattice,
+        impurities: Sequence[Impurity],
+        cutoff: float | Sequence[float | None] | None = None,
     ) -> 'ImpurityCluster':
         """Cluster of one or several impurities in a host.
 
@@ -196,20 +199,22 @@ class ImpurityCluster:
         sites around the first impurity come, impurity by impurity, the next impurity and those of its
         neighbours that are new.
 
-        :param cutoff: radius around each impurity in the unit of the lattice; None for the impurity sites alone.
+        :param cutoff: radius around the impurities in the unit of the lattice, or one for each; None for the impurity
+            sites alone.
         :raises ValueError: if an impurity is not on a lattice site or two are on the same.
         """
         if not impurities:
             raise ValueError('a cluster needs at least one impurity')
         origin = np.array(impurities[0].position)
         table = np.empty((0, 6))
-        for number, impurity in enumerate(impurities, start=1):
+        cutoffs = cutoff if isinstance(cutoff, Sequence) else [cutoff] * len(impurities)
+        for number, (impurity, radius) in enumerate(zip(impurities, cutoffs, strict=True), start=1):
             offset = np.array(impurity.position) - origin
             _check_on_lattice(lattice, offset, impurity.layer, impurities[0].layer, f'impurity {number}')
-            if cutoff is None:
+            if radius is None:
                 around = np.array([[0.0, 0.0, 0.0, impurity.layer + 1.0, lattice.z[impurity.layer], 0.0]])
             else:
-                around = lattice.sites_within(cutoff, impurity.layer)
+                around = lattice.sites_within(radius, impurity.layer)
             around[0, 4] = impurity.z
             around[:, :3] += offset
             table = table[~_coincide(table, around[:1])]

@@ -13,3 +13,6 @@ BOHR_ANGSTROM: Final = 0.529177210544
 
 SPEED_OF_LIGHT: Final = 274.0720442
 """Speed of light in Rydberg units (2 / fine-structure constant), the value of JuKKR."""
+
+JUKKR_BOLTZMANN_RY: Final = 0.6333659e-5
+"""Boltzmann constant in Ry/K that JuKKR uses for its energy contours."""

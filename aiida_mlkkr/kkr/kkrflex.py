@@ -6,6 +6,7 @@ function of the host between the sites, energy mesh and weights), ``kkrflex_inte
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from math import isqrt
@@ -542,21 +543,42 @@ def write_green(green: HostGreen, path: Path) -> None:
     :raises KkrFileError: if a number is not finite, or the header does not fit into a record (a single site with
         many energies), which JuKKR cannot write or read either.
     """
-    order = green.natom * green.lmsize
-    dtype = _COMPLEX64 if green.values.dtype == np.complex64 else _COMPLEX128
-    nenergy = len(green.energies)
+    sizes = (green.nspin, green.natom, green.lmsize, green.korbit)
+    double_precision = green.values.dtype != np.complex64
+    write_green_matrices(
+        path, green.energies, green.weights, sizes, (m for spin in green.values for m in spin), double_precision
+    )
+
+
+def write_green_matrices(
+    path: Path,
+    energies: NDArray[np.complex128],
+    weights: NDArray[np.complex128],
+    sizes: tuple[int, int, int, int],
+    matrices: Iterable[NDArray[Any]],
+    double_precision: bool = False,
+) -> None:
+    """Write ``kkrflex_green`` matrix by matrix, so that they need not be in memory together.
+
+    :param energies: (nE,) in Ry; ``weights`` likewise.
+    :param sizes: nspin, natom, lmsize, korbit.
+    :param matrices: (natom lm, natom lm) each, energy by energy, spin by spin.
+    :raises KkrFileError: see :func:`write_green`.
+    """
+    nspin, natom, lmsize, korbit = sizes
+    dtype = _COMPLEX128 if double_precision else _COMPLEX64
+    order = natom * lmsize
     record_bytes = order**2 * dtype.itemsize
-    if record_bytes < _header_bytes(nenergy):
-        raise KkrFileError(_no_room(path, nenergy, order, dtype))
-    _check_finite(path, green.energies, green.weights)
-    header = np.array([nenergy, green.nspin, green.natom, green.natom, green.lmsize, green.korbit], dtype=_HEADER)
-    mesh = np.concatenate([green.energies, green.weights]).astype(_COMPLEX128)
+    if record_bytes < _header_bytes(len(energies)):
+        raise KkrFileError(_no_room(path, len(energies), order, dtype))
+    _check_finite(path, energies, weights)
+    header = np.array([len(energies), nspin, natom, natom, lmsize, korbit], dtype=_HEADER)
+    mesh = np.concatenate([energies, weights]).astype(_COMPLEX128)
     with path.open('wb') as file:
         file.write((header.tobytes() + mesh.tobytes()).ljust(record_bytes, b'\0'))
-        for block in green.values:
-            for matrix in block:
-                _check_finite(path, matrix)
-                file.write(matrix.T.astype(dtype).tobytes(order='C'))
+        for matrix in matrices:
+            _check_finite(path, matrix)
+            file.write(matrix.T.astype(dtype).tobytes(order='C'))
 
 
 def _header_bytes(nenergy: int) -> int:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.jij_matrix import FILE_NAME as JIJ_MATRIX
+from aiida_mlkkr.kkr.jij_matrix import parse_jij_matrices
 from aiida_mlkkr.kkr.run import LOG, STDERR, STDOUT, KkrimpRun
 
 _SOLVER_NAN: Final = 'not a number'
@@ -140,7 +143,7 @@ def _broken_off(run: KkrimpRun) -> Verdict:
             f'valence.{growth} Restart from the last sane potential with a smaller MIXFAC; for an element whose '
             'd states are close to the bottom of the energy contour (Ga, In) move the bottom.',
         )
-    if run.config.get('CALCJIJMAT', '0').split()[:1] not in ([], ['0']):
+    if _of_exchange(run):
         said = f' ({_short(report)})' if report else ''
         return Verdict(
             Outcome.JIJ_CRASHED,
@@ -179,6 +182,11 @@ def _incomplete(run: KkrimpRun) -> str:
         faults.append(f'{LOG} does not hold the settings')
     if run.band_energies is None or run.single_particle_energies is None:
         faults.append('the energies per atom cannot be read')
+    if _of_exchange(run):
+        try:
+            parse_jij_matrices(run.text(JIJ_MATRIX))
+        except KkrFileError as error:
+            faults.append(f'{JIJ_MATRIX} holds {error}')
     if not faults:
         return ''
     return f'the run came to its end, but {"; ".join(faults)}. Run it again from its last readable potential.'
@@ -186,8 +194,11 @@ def _incomplete(run: KkrimpRun) -> str:
 
 def _without_self_consistency(run: KkrimpRun) -> bool:
     """Whether the run was not meant to change the potential: exchange tensors, or no mixing."""
-    jij = run.config.get('CALCJIJMAT', '0').split()[:1] not in ([], ['0'])
-    return jij or (run.history.settings.mixfac == 0.0 and _is_zero(run.config.get('MIXFAC', '0')))
+    return _of_exchange(run) or (run.history.settings.mixfac == 0.0 and _is_zero(run.config.get('MIXFAC', '0')))
+
+
+def _of_exchange(run: KkrimpRun) -> bool:
+    return run.config.get('CALCJIJMAT', '0').split()[:1] not in ([], ['0'])
 
 
 def _is_zero(text: str) -> bool:

@@ -89,6 +89,28 @@ def magnetic_state(asked: Sequence[float] | None, obtained: Sequence[float]) -> 
     return {'asked': None if asked is None else list(asked), 'obtained': list(obtained), 'reached': reached}
 
 
+def signs_kept(asked: Sequence[float] | None, obtained: Sequence[float]) -> dict[str, Any]:
+    """Whether the moments point as asked, whatever their sizes.
+
+    ``kept`` is None where nothing was asked. ``turned`` are the impurities, from 0, with a moment the other way;
+    ``vanished`` those that have none although one was asked for, which is an answer and no failure.
+
+    :param asked: (n,) moments asked for, None if there was no wish.
+    :param obtained: (n,) moments of the last iteration.
+    """
+    signs = [0 if abs(moment) < MAGNETIC_MOMENT else int(np.sign(moment)) for moment in obtained]
+    wanted = [0] * len(signs) if asked is None else [int(np.sign(moment)) for moment in asked]
+    turned = [number for number, (sign, wish) in enumerate(zip(signs, wanted, strict=True)) if sign * wish < 0]
+    vanished = [number for number, (sign, wish) in enumerate(zip(signs, wanted, strict=True)) if wish and not sign]
+    return {
+        'asked': None if asked is None else wanted,
+        'obtained': signs,
+        'turned': turned,
+        'vanished': vanished,
+        'kept': None if asked is None else not turned,
+    }
+
+
 def _is_of_the_state(asked: float, obtained: float) -> bool:
     if not asked:
         return abs(obtained) < MAGNETIC_MOMENT

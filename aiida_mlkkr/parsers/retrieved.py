@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from aiida.orm import FolderData
 
+from aiida_mlkkr.kkr.jij_matrix import FILE_NAME as JIJ_MATRIX
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_intercell_cmoms
 from aiida_mlkkr.kkr.run import (
     BAND_ENERGIES,
@@ -31,7 +32,7 @@ PACKED: Final = 'output_all.tar.gz'
 
 _FILES_READ = frozenset(
     {STDOUT, LOG, POTENTIAL, TIMING, BAND_ENERGIES, SINGLE_PARTICLE_ENERGIES, SPIN_MOMENTS, ORBITAL_MOMENTS, CONFIG}
-    | {'kkrflex_atominfo', 'kkrflex_llyfac', 'kkrflex_angle'}
+    | {'kkrflex_atominfo', 'kkrflex_llyfac', 'kkrflex_angle', JIJ_MATRIX}
 )
 _MAX_BYTES = 200_000_000
 

@@ -38,7 +38,6 @@ WITHOUT_EFFECT = {
 
 REFUSED_IF_SET = {
     'CALCFORCE': FULL_POTENTIAL,
-    'CALCJIJMAT': COLLINEAR,
     'CALCORBITALMOMENT': COLLINEAR,
     'LATTICE_RELAX': 'displaced impurities are not implemented',
     'NCOLL': COLLINEAR,
@@ -48,6 +47,7 @@ REFUSED_IF_SET = {
 """Keys whose value must be 0 (or F), and why."""
 
 RUN_FLAGS = {
+    'force_angles': 'directions of the moments, on which nothing depends without spin-orbit coupling: no effect',
     'ldos': 'density of states per site and l',
     'lmdos': 'as ldos',
     'llysimple': "weights of the contour multiplied by Lloyd's factor",
@@ -56,6 +56,7 @@ RUN_FLAGS = {
     'simulasa': 'drops a non-spherical potential that INS= 0 has not: no effect',
 }
 TEST_FLAGS = {
+    'jij(e)': 'set by aiida-kkr with CALCJIJMAT= 1: exchange of each energy, in files that it does not retrieve',
     'read_doubleprecision': 'kkrflex_green in double precision',
     'nodisplayeloop': 'no progress bar of the energy loop: no effect',
     'write_all_ranks': 'MPI: no effect',
@@ -75,6 +76,7 @@ class KkrimpConfig:
 
     :param relativistic: KVREL= 1 (scalar-relativistic) or 0.
     :param hfield: initial field [Ry]; ``hfield_iterations`` how long it is on.
+    :param exchange: CALCJIJMAT= 1: ``out_Jijmatrix`` is written, of the potential that is read.
     :param alat_tolerance: how far the lattice constants of potential and host may differ [Bohr].
     """
 
@@ -90,6 +92,7 @@ class KkrimpConfig:
     itdbry: int = 40
     nsimplemixfirst: int = 0
     qbound: float = 1e-8
+    exchange: bool = False
     alat_tolerance: float = 1e-11
     run_flags: frozenset[str] = frozenset()
     test_flags: frozenset[str] = frozenset()
@@ -164,6 +167,8 @@ def read_config(path: Path) -> KkrimpConfig:
     config = KkrimpConfig(**values)
     if config.nspin == 1 and config.hfield and config.hfield_iterations > 0:
         raise UnsupportedSettingError('HFIELD with NSPIN= 1', 'there are no two spins that a field could split')
+    if config.nspin == 1 and config.exchange:
+        raise UnsupportedSettingError('CALCJIJMAT= 1 with NSPIN= 1', 'without two spins there is no exchange')
     if config.imix >= 3 and config.mixfac == 0:
         raise KkrFileError(f'{path.name}: IMIX= {config.imix} needs a MIXFAC above 0')
     if config.imix >= 3 and config.itdbry > LONGEST_HISTORY:
@@ -196,6 +201,7 @@ def _fields_of(place: str, key: str, words: list[str]) -> dict[str, Any]:
 def _interpret(key: str, words: list[str]) -> dict[str, Any]:
     """Return the fields of :class:`KkrimpConfig` that one line sets."""
     readers: dict[str, tuple[str, Callable[[list[str]], Any]]] = {
+        'CALCJIJMAT': ('exchange', lambda words: bool(_integer(0, 1)(words))),
         'NSPIN': ('nspin', _integer(1, 2)),
         'SCFSTEPS': ('scfsteps', _integer(1)),
         'MIXFAC': ('mixfac', _not_negative),

@@ -95,20 +95,21 @@ def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[
     return 0.5 * (void + void.T)
 
 
-def free_green_function(vector: NDArray[np.float64], kappa: complex, lmax: int) -> ComplexArray:
-    """Return the structural Green function of free electrons between two sites, shape ((lmax+1)², (lmax+1)²).
+def free_green_function(vectors: NDArray[np.float64], kappa: complex, lmax: int) -> ComplexArray:
+    """Return the structural Green function of free electrons between two sites, shape (..., (lmax+1)², (lmax+1)²).
 
     g_LL'(R) = −4πi κ Σ_L'' i^(l−l'+l'') C_LL'L'' h⁺_l''(κR) Y_L''(R̂) (Zeller, in Computational Nanoscience, NIC
     Series 31, p. 355 (2006)).
 
-    :param vector: R = R_row − R_column, shape (3,) [Bohr]; not zero.
+    :param vectors: R = R_row − R_column, shape (..., 3) [Bohr]; not zero.
     :param kappa: κ [1/Bohr].
     """
     l_index, l_sum = l_of_lm(lmax), l_of_lm(2 * lmax)
-    hankel = spherical_hankel(kappa * float(np.linalg.norm(vector)), 2 * lmax)[l_sum]
+    distances = np.linalg.norm(vectors, axis=-1)
+    hankel = np.array([spherical_hankel(kappa * distance, 2 * lmax) for distance in distances.ravel()])
+    waves = hankel.reshape(*distances.shape, -1)[..., l_sum] * real_harmonics(vectors, 2 * lmax)
     phase = 1j ** ((l_index[:, None] - l_index)[:, :, None] + l_sum)
-    waves = hankel * real_harmonics(vector, 2 * lmax)
-    green: ComplexArray = -4j * np.pi * kappa * np.einsum('abc,c,abc->ab', gaunt(lmax, lmax), waves, phase)
+    green: ComplexArray = -4j * np.pi * kappa * np.tensordot(waves, gaunt(lmax, lmax) * phase, axes=(-1, 2))
     return green
 
 

@@ -70,32 +70,42 @@ def madelung_matrices(positions: FloatArray, alat: float, lmax_pot: int) -> tupl
     :return: A, shape (n, n, L, L), and B, shape (n, n, L); zero for i = j.
     """
     n, size = len(positions), lm_size(lmax_pot)
-    l_index = l_of_lm(lmax_pot)
-    l_sum = l_index[:, None] + l_index
-    factor = np.array(
-        [
-            [
-                32
-                * pi**2
-                * double_factorial(2 * (l + m) - 1)
-                / double_factorial(2 * l + 1)
-                / double_factorial(2 * m + 1)
-                for m in l_index.tolist()
-            ]
-            for l in l_index.tolist()
-        ]
-    )
-    stretched = gaunt(lmax_pot, lmax_pot) * (l_of_lm(2 * lmax_pot) == l_sum[:, :, None])
     a_matrix, b_matrix = np.zeros((n, n, size, size)), np.zeros((n, n, size))
     pairs = np.nonzero(~np.eye(n, dtype=bool))
     if not pairs[0].size:
         return a_matrix, b_matrix
     vectors = (positions[pairs[0]] - positions[pairs[1]]) * alat
-    distances = np.linalg.norm(vectors, axis=1)
-    harmonics = real_harmonics(vectors, 2 * lmax_pot)
-    a_matrix[pairs] = factor * np.tensordot(harmonics, stretched, axes=(1, 2)) / distances[:, None, None] ** (l_sum + 1)
-    b_matrix[pairs] = -8 * pi / (2 * l_index + 1) * harmonics[:, :size] / distances[:, None] ** (l_index + 1)
+    distances = np.linalg.norm(vectors, axis=1)[:, None]
+    l_index = l_of_lm(2 * lmax_pot)
+    multipoles = real_harmonics(vectors, 2 * lmax_pot) / distances ** (l_index + 1)
+    a_matrix[pairs] = multipole_interaction(multipoles, lmax_pot)
+    b_matrix[pairs] = -8 * pi / (2 * l_index[:size] + 1) * multipoles[:, :size]
     return a_matrix, b_matrix
+
+
+def multipole_interaction(multipoles: FloatArray, lmax_pot: int) -> FloatArray:
+    """Return A_LL', what the moments ∫ r^l' ρ_L' of one site add to the coefficients a_L of (−r)^l Y_L at another.
+
+    A_LL' = 32π² (2l+2l'−1)!! / [(2l+1)!! (2l'+1)!!] Σ_m'' C_LL'L'' Y_L''(R̂)/R^(l''+1), l'' = l + l'.
+
+    :param multipoles: Y_L(R̂)/R^(l+1) of the vector R from the one to the other, or sums of it, shape
+        (..., (2 lmax_pot+1)²).
+    :return: shape (..., (lmax_pot+1)², (lmax_pot+1)²) [Ry].
+    """
+    interaction: FloatArray = np.tensordot(multipoles, _multipole_factors(lmax_pot), axes=(-1, 2))
+    return interaction
+
+
+@lru_cache(maxsize=4)
+def _multipole_factors(lmax_pot: int) -> FloatArray:
+    """What stands before Y_L''(R̂)/R^(l''+1) in A_LL', shape (L, L', L'')."""
+    l_index = l_of_lm(lmax_pot)
+    odd = np.array([double_factorial(2 * l - 1) for l in range(2 * lmax_pot + 2)], dtype=np.float64)
+    l_sum = l_index[:, None] + l_index
+    factor = 32 * pi**2 * odd[l_sum] / (odd[l_index + 1][:, None] * odd[l_index + 1])
+    stretched = gaunt(lmax_pot, lmax_pot) * (l_of_lm(2 * lmax_pot) == l_sum[:, :, None])
+    factors: FloatArray = factor[:, :, None] * stretched
+    return factors
 
 
 def add_intercell(intracell: Intracell, coefficients: FloatArray, mesh: RadialMesh) -> FloatArray:

@@ -64,6 +64,8 @@ def run(directory: Path) -> bool:
             output.iteration(problem, iteration)
             converged = iteration.error.largest < config.qbound
             check_interruption()
+    if config.exchange:
+        output.exchange(problem)
     if converged:
         output.converged()
     output.close()
@@ -91,7 +93,7 @@ def interruptions_wait() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-def check_serial(environment: Mapping[str, str]) -> None:
+def check_serial(environment: Mapping[str, str], program: str) -> None:
     """Check that MPI has not started the program several times: all would write the same files.
 
     :raises SolverError: if it has.
@@ -99,7 +101,7 @@ def check_serial(environment: Mapping[str, str]) -> None:
     for name in MPI_SIZES:
         if environment.get(name, '1') not in ('', '1'):
             raise SolverError(
-                f'mlkkr-kkrimp is a serial program, but MPI started {environment[name]} of it ({name}); set with_mpi: '
+                f'{program} is a serial program, but MPI started {environment[name]} of it ({name}); set with_mpi: '
                 'false for the code, or withmpi: False in the options of the calculation'
             )
 
@@ -178,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif options.command == 'atom':
             print_atom(options.element)
         else:
-            check_serial(os.environ)
+            check_serial(os.environ, 'mlkkr-kkrimp')
             run(Path.cwd())
     except KeyboardInterrupt:
         print('mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration, if any', file=sys.stderr)

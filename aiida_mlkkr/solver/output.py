@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.constants import JUKKR_RYDBERG_EV
+from aiida_mlkkr.kkr.jij_matrix import BIQUADRATIC, FILE_NAME
 from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, write_potential
 
 from .config import KkrimpConfig
+from .exchange import magnetic_sites
+from .jij_output import biquadratic_file, jij_matrix_file
 from .problem import ImpurityProblem
 from .scf import Iteration, SiteResult
 from .xc import MORUZZI_JANAK_WILLIAMS, VON_BARTH_HEDIN, VWN
@@ -109,6 +112,12 @@ class OutputFiles:
         seconds = time.perf_counter() - self.begin
         self._time('time until scf starts', seconds)
         self._iteration_clock = time.perf_counter()
+
+    def exchange(self, problem: ImpurityProblem) -> None:
+        """Write ``out_Jijmatrix`` and ``out_biquadratic``."""
+        sites = magnetic_sites(problem, range(problem.natom))
+        for name, write in ((FILE_NAME, jij_matrix_file), (BIQUADRATIC, biquadratic_file)):
+            (self.directory / name).write_text(write(sites, serial(self.started)), encoding='ascii')
 
     def iteration(self, problem: ImpurityProblem, iteration: Iteration) -> None:
         """Write one iteration to all files, the mixed potential last."""

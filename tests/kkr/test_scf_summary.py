@@ -7,7 +7,7 @@ import pytest
 
 from aiida_mlkkr.kkr.outcome import judge
 from aiida_mlkkr.kkr.run import read_run
-from aiida_mlkkr.kkr.scf_summary import history_arrays, magnetic_state, summary
+from aiida_mlkkr.kkr.scf_summary import history_arrays, magnetic_state, signs_kept, summary
 
 
 @pytest.fixture(scope='module')
@@ -80,3 +80,20 @@ def test_calculations_that_did_not_come_far(results):
 )
 def test_magnetic_state(asked, obtained, reached):
     assert magnetic_state(asked, obtained) == {'asked': asked, 'obtained': obtained, 'reached': reached}
+
+
+@pytest.mark.parametrize(
+    ('asked', 'obtained', 'turned', 'vanished', 'kept'),
+    [
+        ([5.0, -4.0], [3.0, -2.4], [], [], True),
+        ([5.0, -4.0], [3.0, 2.4], [1], [], False),
+        ([5.0, -4.0], [-3.0, 2.4], [0, 1], [], False),
+        ([5.0, 2.0], [3.0, -0.02], [], [1], True),
+        ([5.0, 0.0], [3.0, -0.3], [], [], True),  # induced where none was asked for
+        (None, [3.0, -2.4], [], [], None),
+    ],
+)
+def test_signs_of_moments(asked, obtained, turned, vanished, kept):
+    state = signs_kept(asked, obtained)
+    assert (state['turned'], state['vanished'], state['kept']) == (turned, vanished, kept)
+    assert state['obtained'] == [int(np.sign(moment)) if abs(moment) > 0.1 else 0 for moment in obtained]

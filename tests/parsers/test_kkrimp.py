@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import math
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ OWN = ('mlkkr_group', 'parser_version', 'parser_errors')
 LOG, STDOUT, POTENTIAL, TIMING = 'out_log.000.txt', 'out_kkrimp', 'out_potential', 'out_timing.000.txt'
 BANDS, SINGLE = 'out_energysp_per_atom_eV', 'out_energytotal_per_atom_eV'
 STDERR = '_scheduler-stderr.txt'
+KKR_DATA = Path(__file__).parents[1] / 'data' / 'kkr'
 
 
 @pytest.fixture
@@ -443,7 +446,12 @@ def test_exchange_tensors_are_not_judged(real, parse):
     files, cmoms, _ = real('mn_pair')
     files = cut_iterations(files, 3)
     files['config.cfg'] = files['config.cfg'].replace(b'CALCJIJMAT= 0', b'CALCJIJMAT= 1')
+    files['out_Jijmatrix'] = gzip.decompress((KKR_DATA / 'mn_pair_out_Jijmatrix.gz').read_bytes())
     assert parse(files, cmoms=cmoms)[1].exit_status == Outcome.DONE
+    files['out_Jijmatrix'] = files['out_Jijmatrix'][:4000]
+    _, node = parse(files, cmoms=cmoms)
+    assert node.exit_status == Outcome.OUTPUT_INCOMPLETE
+    assert 'out_Jijmatrix holds no complete set of exchange matrices' in node.exit_message
 
 
 def test_without_the_host(real, parse):

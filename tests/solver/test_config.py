@@ -18,6 +18,7 @@ from aiida_mlkkr.solver.config import (
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
 
 IMPLEMENTED = {
+    'CALCJIJMAT': ('exchange', '1', True),
     'FCM': ('fcm', '1.5', 1.5),
     'HFIELD': ('hfield', '0.02 10', 0.02),
     'IMIX': ('imix', '5', 5),
@@ -81,6 +82,7 @@ def test_defaults_are_jukkrs(parse) -> None:
         itdbry=40,
         nsimplemixfirst=0,
         qbound=1e-8,
+        exchange=False,
         alat_tolerance=1e-11,
         run_flags=frozenset(),
         test_flags=frozenset(),
@@ -143,6 +145,7 @@ def test_refused_keys(parse, key: str) -> None:
         ('IMIX= 6', 'IMIX= 6'),
         ('HFIELD2= 0.02 -0.02 10', 'HFIELD2'),
         ('NSPIN= 1\nHFIELD= 0.02 10', 'HFIELD with NSPIN= 1'),
+        ('NSPIN= 1\nCALCJIJMAT= 1', 'CALCJIJMAT= 1 with NSPIN= 1'),
         ('MIXFACTOR= 0.1', 'MIXFACTOR'),
         ('this is no setting', 'THIS'),
     ],

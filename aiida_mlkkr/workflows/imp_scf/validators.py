@@ -180,6 +180,8 @@ def _check_settings(inputs: Inputs) -> str | None:
     unknown = _unknown_keys(own)
     if unknown:
         return f'scf.kkrimp.parameters: {unknown}'
+    if own.get('CALCJIJMAT'):
+        return 'scf.kkrimp.parameters: CALCJIJMAT= 1 is no self-consistency: exchange tensors come after it'
     both = sorted(own.keys() & Schedule.from_values(inputs['schedule'].get_dict()).keys)
     if both:
         return f'scf.kkrimp.parameters: {", ".join(both)} belong to the schedule: change them there (input schedule)'

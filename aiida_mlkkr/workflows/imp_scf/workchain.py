@@ -19,6 +19,7 @@ from aiida_mlkkr.workflows.imp_scf.settings import is_embedded, own_settings, sp
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS, Made
 from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout, cluster_in_host, kkr_calculation, one_at_a_time
 from aiida_mlkkr.workflows.kkrimp.base import KkrimpBaseWorkChain
+from aiida_mlkkr.workflows.messages import name_of, reason_of
 
 ACCUMULATE: Final = 'accumulate_hfield'
 
@@ -74,7 +75,7 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
             found = wanted.find()
             writeout = found or self.submit(wanted.builder())
         self.ctx.own_writeout = found is None
-        self.report(f'{"submitted" if found is None else "found"} the write-out {_name(writeout)}')
+        self.report(f'{"submitted" if found is None else "found"} the write-out {name_of(writeout)}')
         return ToContext(writeout=writeout)
 
     def inspect_host_writeout(self) -> ExitCode | None:
@@ -88,7 +89,7 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
                 return self.exit_codes.ERROR_HOST_AND_CLUSTER_DO_NOT_MATCH.format(fault=error)
         elif self.ctx.own_writeout:
             return self.exit_codes.ERROR_SUB_PROCESS_FAILED_HOST_WRITEOUT.format(
-                process=_name(writeout), reason=_reason(writeout)
+                process=name_of(writeout), reason=reason_of(writeout)
             )
         return None
 
@@ -148,7 +149,7 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
         stage = self.ctx.stage
         self.ctx.stages = [*self.ctx.stages, stage]
         if not stage.is_finished_ok:
-            self._drop(f'stage {len(self.ctx.stages)}, {_name(stage)}: {_reason(stage)}', self._iterations)
+            self._drop(f'stage {len(self.ctx.stages)}, {name_of(stage)}: {reason_of(stage)}', self._iterations)
         self.ctx.converged = stage.is_finished_ok and len(self.ctx.stages) == len(self._schedule.stages)
 
     def results(self) -> ExitCode | None:
@@ -242,14 +243,3 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
     @property
     def _host_calculation(self) -> orm.CalcJobNode:
         return kkr_calculation(self.ctx.host_greenfunction)
-
-
-def _name(node: orm.ProcessNode) -> str:
-    return f'{node.process_label}<{node.pk}>'
-
-
-def _reason(node: orm.ProcessNode) -> str:
-    """Why a process did not finish well."""
-    if node.is_killed:
-        return 'it was killed'
-    return node.exit_message or (node.exception or 'no reason given').strip().splitlines()[-1]

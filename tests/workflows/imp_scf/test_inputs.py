@@ -149,7 +149,7 @@ def test_refused(copper, impurity, inputs, words):
         ({'parameters': {'MIXFAK': 0.1}}, 'knows no setting MIXFAK'),
         ({'parameters': {'INS': 1}}, 'INS= 1 (full potential) is not supported'),
         ({'parameters': {'NCOLL': 1}}, 'NCOLL= 1 is not supported'),
-        ({'parameters': {'CALCJIJMAT': 1}}, 'CALCJIJMAT= 1 is not supported'),
+        ({'parameters': {'CALCJIJMAT': 1}}, 'CALCJIJMAT= 1 is no self-consistency'),
         ({'settings_LDAU': {'iatom=0': {'L': 2}}}, 'does not cover LDA+U'),
         ({'rimpshift': {'shifts': []}}, 'does not cover displaced impurities'),
         ({'initial_noco_angles': {'theta': []}}, 'does not cover non-collinear moments'),
