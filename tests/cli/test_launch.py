@@ -24,7 +24,7 @@ def launch(aiida_profile, writeout, kkrimp_code):
 
     def run(*arguments: str, code: int = 0) -> str:
         command = ['launch', 'cluster', '-p', aiida_profile.name, '-H', str(writeout.pk)]
-        command += ['--kkrimp', kkrimp_code.full_label, *arguments]
+        command += ['--kkrimp', str(kkrimp_code.pk), *arguments]
         result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
         assert result.exit_code == code, result.output
         return ' '.join(result.output.split())
