@@ -1,0 +1,172 @@
+"""Monte Carlo against exact answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from spin_models import free, simple_cubic
+
+from aiida_mlkkr.exchange.tensors import compose
+from aiida_mlkkr.spins.errors import SpinModelError
+from aiida_mlkkr.spins.model import SpinModel
+from aiida_mlkkr.spins.montecarlo import Simulation
+from aiida_mlkkr.spins.observables import Measurements, Observables
+from aiida_mlkkr.spins.schedule import Schedule
+from aiida_mlkkr.spins.units import BOHR_MAGNETON, BOLTZMANN
+
+SIGMAS = 4.5
+
+
+def simulate(model: SpinModel, temperatures: list[float], **settings: object) -> Observables:
+    """A simulation with the settings that are fast for few moments; temperatures in meV."""
+    kelvin = [temperature / BOLTZMANN for temperature in temperatures]
+    schedule = Schedule(
+        **{'temperatures': kelvin, 'thermalisation': 200, 'measurement': 4000, 'sweeps': 2, 'seed': 5} | settings
+    )
+    simulation = Simulation(model, schedule)
+    simulation.run()
+    return Measurements.of_simulation(simulation).observables()
+
+
+def assert_agree(observables: Observables, name: str, exact: np.ndarray, largest_error: float) -> None:
+    """Within the errors, which must be small enough to mean something."""
+    value, error = observables.values[name], observables.errors[name]
+    assert np.all(error < largest_error), error
+    assert np.all(np.abs(value - exact) < SIGMAS * error), (value, exact, error)
+
+
+def langevin(x: np.ndarray) -> np.ndarray:
+    return 1 / np.tanh(x) - 1 / x
+
+
+def sphere(points: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Directions and weights, with a sum of 1, of an integral over all directions."""
+    cosines, weights = np.polynomial.legendre.leggauss(points)
+    angles = 2 * np.pi * np.arange(2 * points) / (2 * points)
+    sines = np.sqrt(1 - cosines**2)
+    directions = np.stack(
+        [np.outer(sines, np.cos(angles)), np.outer(sines, np.sin(angles)), np.outer(cosines, np.ones(2 * points))], -1
+    )
+    return directions.reshape(-1, 3), np.repeat(weights / (4 * points), 2 * points)
+
+
+def mean_energies(log_z: object, temperatures: np.ndarray) -> np.ndarray:
+    """−∂ ln Z/∂β."""
+    beta, step = 1 / temperatures, 1e-4
+    return np.array([-(log_z(b + step) - log_z(b - step)) / (2 * step) for b in beta])
+
+
+@pytest.mark.parametrize('algorithm', ['heat-bath', 'metropolis'])
+def test_dimer(algorithm: str) -> None:
+    """⟨e_1·e_2⟩ = coth K − 1/K, and the heat capacity that belongs to it."""
+    temperatures = np.array([0.3, 1.0, 2.0])
+    model = free({(0, 1): 1.5 * np.eye(3)}, 2)
+    found = simulate(model, temperatures.tolist(), algorithm=algorithm, reflections=0, measurement=6000)
+    k = 1.5 / temperatures
+    assert_agree(found, 'energy', -1.5 * langevin(k) / 2, 0.006)
+    assert_agree(found, 'heat_capacity', (1 - (k / np.sinh(k)) ** 2) / 2, 0.03)
+    assert found.measurements.thermalised.all()
+
+
+def test_dimer_with_a_full_tensor() -> None:
+    """Z = ∫ sinh(βa)/βa with a = |𝒥ᵀ e|: D and S at once, none of the axes special."""
+    rng = np.random.default_rng(2)
+    s = rng.normal(size=(3, 3))
+    s = (s + s.T) / 2
+    tensor = compose(np.array(0.7), rng.normal(size=3), s - np.trace(s) / 3 * np.eye(3))
+    directions, weights = sphere()
+    fields = np.linalg.norm(directions @ tensor, axis=1)
+    temperatures = np.array([0.4, 1.0, 2.0])
+    found = simulate(free({(0, 1): tensor}, 2), temperatures.tolist())
+    exact = mean_energies(lambda b: np.log(weights @ (np.sinh(b * fields) / (b * fields))), temperatures)
+    assert_agree(found, 'energy', exact / 2, 0.012)
+
+
+def test_anisotropic_moments_in_a_field() -> None:
+    """Z = ∫ exp β(e·K e + mB·e) with the field across the axes of K."""
+    matrix = np.array([[0.5, 0.3, 0.0], [0.3, -1.0, 0.2], [0.0, 0.2, 2.0]])
+    field = np.array([3.0, 1.0, -2.0])
+    model = free({}, 4, anisotropy=np.array([matrix] * 4), field=field, moments=np.full(4, 3.0))
+    directions, weights = sphere()
+    gains = np.einsum('na,ab,nb->n', directions, matrix, directions) + 3 * BOHR_MAGNETON * directions @ field
+    temperatures = np.array([0.5, 1.0, 2.0])
+    found = simulate(model, temperatures.tolist())
+    exact = mean_energies(lambda b: np.log(weights @ np.exp(b * gains)), temperatures)
+    assert_agree(found, 'energy', exact, 0.01)
+    boltzmann = weights * np.exp(gains / temperatures[:, None])
+    along = boltzmann @ (directions @ field) / np.linalg.norm(field) / boltzmann.sum(axis=1)
+    assert_agree(found, 'magnetisation_along_field', along, 0.01)
+
+
+def test_paramagnet_in_a_field() -> None:
+    """Langevin's function and its derivative; without a field Curie's law."""
+    moment, strength = 4.0, 10.0
+    model = free({}, 20, moments=np.full(20, moment), field=np.array([0.0, 0.0, strength]))
+    temperatures = np.array([1.0, 3.0])
+    found = simulate(model, temperatures.tolist(), reflections=0)
+    x = moment * BOHR_MAGNETON * strength / temperatures
+    assert_agree(found, 'magnetisation_along_field', langevin(x), 0.003)
+    slope = 1 / x**2 - 1 / np.sinh(x) ** 2
+    assert_agree(found, 'susceptibility', BOHR_MAGNETON * moment**2 / temperatures * slope, 0.01)
+    zero = simulate(model.in_field(np.zeros(3)), temperatures.tolist(), reflections=0)
+    assert_agree(zero, 'paramagnetic_susceptibility', BOHR_MAGNETON * moment**2 / (3 * temperatures), 0.02)
+    assert_agree(zero, 'spin_glass_susceptibility', np.ones(2), 0.03)  # independent moments: ⟨q²⟩ = 1/n
+
+
+def test_open_chain() -> None:
+    """⟨e_i·e_(i+n)⟩ = u^n with u = coth K − 1/K (M. E. Fisher, Am. J. Phys. 32, 343, 1964)."""
+    number = 12
+    chain = free({(i, i + 1): np.eye(3) for i in range(number - 1)}, number)
+    temperatures = np.array([0.2, 0.6])
+    found = simulate(chain, temperatures.tolist(), correlation_reach=9.0)
+    np.testing.assert_allclose(found.measurements.distances, [2.0, 4.0, 6.0, 8.0])
+    u = langevin(1 / temperatures)
+    assert_agree(found, 'correlations', u[:, None] ** np.arange(1, 5), 0.02)
+    assert_agree(found, 'energy', -u * (number - 1) / number, 0.003)
+
+
+def test_simple_cubic_order() -> None:
+    """Ordered below k_B T_c = 1.443 J, disordered above; the heat capacity of classical vectors at low temperature."""
+    found = simulate(simple_cubic(6), [0.2, 1.2, 2.5], measurement=640, reflections=3)
+    assert_agree(found, 'heat_capacity', np.array([1.04, found.values['heat_capacity'][1], 0.31]), 0.2)
+    low, middle, high = found.values['binder']
+    assert low > 0.99
+    assert middle > 0.9
+    assert high < 0.3
+    assert found.values['magnetisation'][0] == pytest.approx(1 - 0.2 * 0.2527 * 1.0, abs=0.01)
+    assert found.values['spin_glass_binder'][0] > 0.9
+
+
+def test_the_same_from_a_checkpoint_and_with_threads() -> None:
+    """Not one bit differs."""
+    model = simple_cubic(4, share=0.6, seed=4)
+    schedule = Schedule(temperatures=(5.0, 8.0, 12.0), thermalisation=10, measurement=64, seed=1, correlation_reach=5.0)
+    whole = Simulation(model, schedule)
+    whole.run()
+    first = Simulation(model, schedule, threads=2)
+    stops = iter([False] * 30 + [True])
+    first.run(lambda: next(stops))
+    assert (int(first.done), first.is_finished) == (31, False)
+    second = Simulation(model, schedule)
+    second.restore(first.checkpoint())
+    second.run()
+    for name, values in whole.checkpoint().items():
+        np.testing.assert_array_equal(second.checkpoint()[name], values, err_msg=name)
+    assert whole.exchanges.min() > 0
+    with pytest.raises(SpinModelError, match='another model or schedule'):
+        Simulation(simple_cubic(4), schedule).restore(first.checkpoint())
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'temperatures': (3.0, 2.0)}, 'must ascend'),
+        ({'temperatures': (2.0, 2.0)}, 'must ascend'),
+        ({'temperatures': (0.0, 2.0)}, 'greater than 0'),
+        ({'temperatures': ()}, 'at least 1'),
+        ({'temperatures': (1.0,), 'measurement': 3}, 'greater than or equal to 64'),
+    ],
+)
+def test_bad_schedules(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Schedule(seed=1, **settings)
