@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,7 +75,7 @@ class Couplings:
 
         :param symmetric: whether the operations of the host bring a bond to others. Not right for tensors from
             calculations in which the moments' axis made directions unequal that are equal in the host.
-        :param tolerance: by how much bonds that come to lie on one another may differ [meV].
+        :param tolerance: by how much bonds that come to lie on one another, or one on itself, may differ [meV].
         :raises SpinModelError: there is no bond, one does not join two sites of the lattice, or two contradict each
             other.
         """
@@ -84,7 +84,7 @@ class Couplings:
         elements = tuple(sorted({element for bond in bonds for element in bond.elements}))
         values: dict[tuple[Key, str, str], list[FloatArray]] = {}
         for bond in bonds:
-            for key, tensor in _images(lattice, bond, symmetric).items():
+            for key, tensor in _images(lattice, bond, symmetric):
                 values.setdefault(key, []).append(tensor)
         keys = sorted({key for key, _, _ in values})
         rows = {key: row for row, key in enumerate(keys)}
@@ -117,21 +117,18 @@ class Couplings:
         return lengths
 
 
-def _images(lattice: HostLattice, bond: Bond, symmetric: bool) -> dict[tuple[Key, str, str], FloatArray]:
-    """The bond at all places, both directions; where several operations bring it to one, the mean of what they make."""
+def _images(lattice: HostLattice, bond: Bond, symmetric: bool) -> Iterator[tuple[tuple[Key, str, str], FloatArray]]:
+    """The bond as every operation leaves it, in both directions."""
     rotations, translations = lattice.operations if symmetric else (np.eye(3)[None], np.zeros((1, 3)))
     starts, start_cells = lattice.sites(rotations @ bond.start + translations)
     ends, end_cells = lattice.sites(rotations @ (bond.start + bond.vector) + translations)
     turned = rotations @ bond.tensor @ np.swapaxes(rotations, 1, 2)
     one, other = bond.elements
-    images: dict[tuple[Key, str, str], list[FloatArray]] = {}
-    for start, end, offset, tensor in zip(
+    for start, end, (x, y, z), tensor in zip(
         starts.tolist(), ends.tolist(), (end_cells - start_cells).tolist(), turned, strict=True
     ):
-        x, y, z = offset
-        images.setdefault(((start, end, x, y, z), one, other), []).append(tensor)
-        images.setdefault(((end, start, -x, -y, -z), other, one), []).append(tensor.T)
-    return {key: np.mean(tensors, axis=0) for key, tensors in images.items()}
+        yield ((start, end, x, y, z), one, other), tensor
+        yield ((end, start, -x, -y, -z), other, one), tensor.T
 
 
 def _refuse_contradiction(
@@ -143,5 +140,6 @@ def _refuse_contradiction(
         vector = lattice.positions[end] + np.array(offset) @ lattice.cell - lattice.positions[start]
         raise SpinModelError(
             f'values of the exchange of {elements[0]} and {elements[1]} at {np.linalg.norm(vector):.3f} Å differ by '
-            f'{spread:.3g} meV; leave one out, or raise the tolerance'
+            f'{spread:.3g} meV where the host makes them equal; leave one out, raise the tolerance, '
+            'or do without symmetry'
         )

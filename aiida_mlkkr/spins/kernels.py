@@ -1,8 +1,8 @@
 """Sweeps over the moments of a model, compiled by Numba; they hold no lock, so threads run at once.
 
-Every sweep takes the moments in their order, which keeps the Boltzmann distribution. The field on a moment, Σ_j 𝒥_ij e_j
-+ m_i B, does not depend on its own direction: without anisotropy the heat bath is exact, with it the heat bath and the
-reflection are proposals, accepted with min(1, exp β(e'·K e' − e·K e)).
+Every sweep takes the moments in their order, which keeps the Boltzmann distribution. The field on a moment,
+Σ_j 𝒥_ij e_j + m_i B, does not depend on its own direction: without anisotropy the heat bath is exact, with it the heat
+bath and the reflection are proposals, accepted with min(1, exp β(e'·K e' − e·K e)).
 
 Random numbers: xoshiro256+ (D. Blackman and S. Vigna, ACM Trans. Math. Softw. 47, 36, 2021), the state of each replica
 in four integers that a checkpoint keeps.
@@ -40,9 +40,7 @@ def local_field(
 
 # Numba wants the same annotations here and in the two that it takes.
 @overload(local_field, jit_options={'fastmath': _OPTIONS['fastmath']})
-def _local_field(
-    spins: Any, neighbours: Any, couplings: Any, begin: Any, end: Any
-) -> Callable[..., Any]:
+def _local_field(spins: Any, neighbours: Any, couplings: Any, begin: Any, end: Any) -> Callable[..., Any]:
     return _scalar_field if couplings.ndim == 1 else _tensor_field
 
 

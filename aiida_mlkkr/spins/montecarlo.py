@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -143,7 +144,7 @@ class Simulation:
             )  # fmt: skip
 
         edges = np.linspace(0, len(betas), self._threads + 1).astype(int).tolist()
-        parts = [slice(begin, end) for begin, end in zip(edges, edges[1:], strict=False) if end > begin]
+        parts = [slice(begin, end) for begin, end in pairwise(edges) if end > begin]
         if len(parts) == 1:
             advance(parts[0])
         else:

@@ -112,7 +112,9 @@ class Measurements:
             if all(of_means in self.blocks for of_means in names)
         }
         return Observables(
-            self, {name: value for name, (value, _) in found.items()}, {name: error for name, (_, error) in found.items()}
+            self,
+            {name: value for name, (value, _) in found.items()},
+            {name: error for name, (_, error) in found.items()},
         )
 
     def _together(self, names: Sequence[str]) -> FloatArray:
@@ -145,7 +147,9 @@ def _heat_capacity(of: Measurements, energy: FloatArray, energy_squared: FloatAr
     return of.number * (energy_squared - energy**2) / (BOLTZMANN * of.temperatures) ** 2
 
 
-def _susceptibility(of: Measurements, m: FloatArray, m2: FloatArray, along: FloatArray, along2: FloatArray) -> FloatArray:
+def _susceptibility(
+    of: Measurements, m: FloatArray, m2: FloatArray, along: FloatArray, along2: FloatArray
+) -> FloatArray:
     fluctuation = along2 - along**2 if of.in_field else m2 - m**2
     return BOHR_MAGNETON * of.moment**2 / of.number * fluctuation / (BOLTZMANN * of.temperatures)
 
@@ -185,6 +189,7 @@ FORMULAE: Final[dict[str, tuple[Callable[..., FloatArray], tuple[str, ...]]]] = 
 Energy per moment [meV] and heat capacity per moment [k_B]; the magnetisation, the mean of |Σ m_i e_i| / Σ m_i, as a
 whole, along the field and of each group; the susceptibility per moment [µB/T] from fluctuations of |M|, in a field from
 those along it, and β⟨M²⟩/3, which is that of the disordered phase; the cumulant (5 − 3⟨m⁴⟩/⟨m²⟩²)/2 of a vector, 0
-without and 1 with order; the overlap q_ab = Σ_i e_ia e'_ib / n of two copies as √⟨Σ q_ab²⟩, n⟨q²⟩, and (11 − 9⟨q⁴⟩/⟨q²⟩²)/2
-(L. W. Lee and A. P. Young, Phys. Rev. Lett. 90, 227203, 2003); ⟨e_i·e_j⟩ by shell.
+without and 1 with order; the overlap q_ab = Σ_i e_ia e'_ib / n of two copies as √⟨q²⟩, n⟨q²⟩ and
+(11 − 9⟨q⁴⟩/⟨q²⟩²)/2 with q² = Σ_ab q_ab² (L. W. Lee and A. P. Young, Phys. Rev. Lett. 90, 227203, 2003);
+⟨e_i·e_j⟩ by shell.
 """

@@ -34,9 +34,7 @@ def crossing(small: Cumulant, large: Cumulant, seed: int = 0) -> tuple[float, fl
     :return: the temperature and its error [K]; None if they do not cross at the given temperatures, or not for sure.
     """
     rng = np.random.default_rng(seed)
-    found = [
-        _crossing(_parabola(small, rng), _parabola(large, rng), *_range(small, large)) for _ in range(_SAMPLES)
-    ]
+    found = [_crossing(_parabola(small, rng), _parabola(large, rng), *_range(small, large)) for _ in range(_SAMPLES)]
     known = [temperature for temperature in found if temperature is not None]
     best = _crossing(_parabola(small), _parabola(large), *_range(small, large))
     if best is None or len(known) < 0.9 * len(found):
