@@ -84,8 +84,8 @@ class Couplings:
         elements = tuple(sorted({element for bond in bonds for element in bond.elements}))
         values: dict[tuple[Key, str, str], list[FloatArray]] = {}
         for bond in bonds:
-            for key, tensor in _images(lattice, bond, symmetric):
-                values.setdefault(key, []).append(tensor)
+            for pair, tensor in _images(lattice, bond, symmetric):
+                values.setdefault(pair, []).append(tensor)
         keys = sorted({key for key, _, _ in values})
         rows = {key: row for row, key in enumerate(keys)}
         tensors = np.zeros((len(keys), len(elements), len(elements), 3, 3))

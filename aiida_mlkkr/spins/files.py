@@ -26,7 +26,7 @@ def write_arrays(path: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
     """Write arrays and plain JSON, whole or not at all."""
     unfinished = path.with_name(f'{path.name}.part')
     with unfinished.open('wb') as file:
-        np.savez(file, **{**arrays, _META: np.array(json.dumps(meta))})
+        np.savez(file, allow_pickle=False, **{**arrays, _META: np.array(json.dumps(meta))})
     unfinished.replace(path)
 
 

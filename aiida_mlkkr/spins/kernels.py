@@ -28,7 +28,8 @@ METROPOLIS: Final = 1
 _WEAK: Final = 1e-7
 """Energy over temperature below which a field does not matter."""
 
-_OPTIONS: Final = {'cache': True, 'nogil': True, 'fastmath': {'contract', 'reassoc', 'nsz', 'arcp'}}
+_FAST: Final = {'contract', 'reassoc', 'nsz', 'arcp'}
+_compiled = njit(cache=True, nogil=True, fastmath=_FAST)
 
 
 def local_field(
@@ -39,7 +40,7 @@ def local_field(
 
 
 # Numba wants the same annotations here and in the two that it takes.
-@overload(local_field, jit_options={'fastmath': _OPTIONS['fastmath']})
+@overload(local_field, jit_options={'fastmath': _FAST})
 def _local_field(spins: Any, neighbours: Any, couplings: Any, begin: Any, end: Any) -> Callable[..., Any]:
     return _scalar_field if couplings.ndim == 1 else _tensor_field
 
@@ -65,7 +66,7 @@ def _tensor_field(spins: Any, neighbours: Any, couplings: Any, begin: Any, end: 
     return x, y, z
 
 
-@njit(**_OPTIONS)
+@_compiled
 def _uniform(state: StateArray) -> float:
     """A number from [0, 1)."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -81,7 +82,7 @@ def _uniform(state: StateArray) -> float:
     return float(np.float64(result >> np.uint64(11)) * 1.1102230246251565e-16)
 
 
-@njit(**_OPTIONS)
+@_compiled
 def _on_circle(state: StateArray) -> tuple[float, float]:
     """Cosine and sine of a random angle (von Neumann)."""
     while True:
@@ -92,7 +93,7 @@ def _on_circle(state: StateArray) -> tuple[float, float]:
             return (a * a - b * b) / square, 2.0 * a * b / square
 
 
-@njit(**_OPTIONS)
+@_compiled
 def _in_field(x: float, y: float, z: float, beta: float, state: StateArray) -> tuple[float, float, float]:
     """A direction e with probability ∝ exp(β h·e), h = (x, y, z)."""
     size = np.sqrt(x * x + y * y + z * z)
@@ -119,7 +120,7 @@ def _in_field(x: float, y: float, z: float, beta: float, state: StateArray) -> t
     )
 
 
-@njit(**_OPTIONS)
+@_compiled
 def _alone(anisotropy: FloatArray, i: int, x: float, y: float, z: float) -> float:
     """e·K_i e."""
     k = anisotropy[i]
@@ -131,7 +132,7 @@ def _alone(anisotropy: FloatArray, i: int, x: float, y: float, z: float) -> floa
     )
 
 
-@njit(**_OPTIONS)
+@_compiled
 def heat_bath(
     spins: FloatArray,
     starts: IntArray,
@@ -160,7 +161,7 @@ def heat_bath(
         spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
 
 
-@njit(**_OPTIONS)
+@_compiled
 def over_relaxation(
     spins: FloatArray,
     starts: IntArray,
@@ -189,7 +190,7 @@ def over_relaxation(
         spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
 
 
-@njit(**_OPTIONS)
+@_compiled
 def metropolis(
     spins: FloatArray,
     starts: IntArray,
@@ -213,7 +214,7 @@ def metropolis(
             spins[i, 0], spins[i, 1], spins[i, 2] = new
 
 
-@njit(**_OPTIONS)
+@_compiled
 def energy(
     spins: FloatArray,
     starts: IntArray,
@@ -233,7 +234,7 @@ def energy(
     return total
 
 
-@njit(**_OPTIONS)
+@_compiled
 def advance(
     replicas: FloatArray,
     starts: IntArray,

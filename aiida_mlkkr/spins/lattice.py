@@ -108,7 +108,7 @@ def _lengths(integers: IntArray, metric: FloatArray) -> FloatArray:
     return squares
 
 
-def _orthogonal(matrix: FloatArray) -> FloatArray:
+def _orthogonal(matrix: NDArray[np.floating]) -> FloatArray:
     """The orthogonal matrix nearest to one that is almost orthogonal."""
     left, _, right = np.linalg.svd(matrix)
     orthogonal: FloatArray = left @ right

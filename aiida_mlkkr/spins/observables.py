@@ -17,7 +17,7 @@ from .units import BOHR_MAGNETON, BOLTZMANN
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-AGREEMENT: Final = 4.0
+AGREEMENT: Final = 5.0
 """Errors by which parts of a simulation may differ and still count as thermalised."""
 
 ENOUGH: Final = 5.0

@@ -13,6 +13,7 @@ from .observables import Measurements
 Arrays = dict[str, NDArray[Any]]
 
 _ARRAYS: Final = ('temperatures', 'distances', 'thermalised', 'autocorrelation', 'exchanges')
+_NUMBERS: Final = ('number', 'moment', 'in_field')
 _BLOCKS: Final = 'blocks_'
 
 
@@ -20,16 +21,16 @@ def measurements_to_arrays(measurements: Measurements) -> tuple[Arrays, dict[str
     """Arrays, and the rest in plain JSON."""
     arrays = {name: getattr(measurements, name) for name in _ARRAYS}
     arrays |= {f'{_BLOCKS}{name}': values for name, values in measurements.blocks.items()}
-    meta = {name: getattr(measurements, name) for name in ('number', 'moment', 'in_field')}
+    meta = {name: getattr(measurements, name) for name in _NUMBERS}
     return arrays, meta | {'groups': list(measurements.groups)}
 
 
 def measurements_from_arrays(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Measurements:
     """Take back what :func:`measurements_to_arrays` gave."""
     blocks = {name.removeprefix(_BLOCKS): values for name, values in arrays.items() if name.startswith(_BLOCKS)}
-    parts = {name: arrays[name] for name in _ARRAYS}
-    rest = {name: meta[name] for name in ('number', 'moment', 'in_field')}
-    return Measurements(groups=tuple(meta['groups']), blocks=blocks, **parts, **rest)
+    parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+    parts |= {name: meta[name] for name in _NUMBERS}
+    return Measurements(groups=tuple(meta['groups']), blocks=blocks, **parts)
 
 
 def results_to_arrays(parts: Sequence[Measurements]) -> tuple[Arrays, dict[str, Any]]:

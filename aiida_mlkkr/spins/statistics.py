@@ -65,4 +65,5 @@ def deviation(one: FloatArray, other: FloatArray) -> FloatArray:
     errors = [blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)) for blocks in (one, other)]
     error = np.hypot(*errors)
     difference = np.abs(one.mean(axis=0) - other.mean(axis=0))
-    return np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
+    deviations: FloatArray = np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
+    return deviations

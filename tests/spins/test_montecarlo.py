@@ -12,6 +12,7 @@ from aiida_mlkkr.spins.model import SpinModel
 from aiida_mlkkr.spins.montecarlo import Simulation
 from aiida_mlkkr.spins.observables import Measurements, Observables
 from aiida_mlkkr.spins.schedule import Schedule
+from aiida_mlkkr.spins.transition import Cumulant, crossing
 from aiida_mlkkr.spins.units import BOHR_MAGNETON, BOLTZMANN
 
 SIGMAS = 4.5
@@ -126,15 +127,28 @@ def test_open_chain() -> None:
 
 
 def test_simple_cubic_order() -> None:
-    """Ordered below k_B T_c = 1.443 J, disordered above; the heat capacity of classical vectors at low temperature."""
-    found = simulate(simple_cubic(6), [0.2, 1.2, 2.5], measurement=640, reflections=3)
-    assert_agree(found, 'heat_capacity', np.array([1.04, found.values['heat_capacity'][1], 0.31]), 0.2)
-    low, middle, high = found.values['binder']
-    assert low > 0.99
-    assert middle > 0.9
-    assert high < 0.3
-    assert found.values['magnetisation'][0] == pytest.approx(1 - 0.2 * 0.2527 * 1.0, abs=0.01)
-    assert found.values['spin_glass_binder'][0] > 0.9
+    """Ordered below k_B T_c = 1.443 J (K. Chen et al., Phys. Rev. B 48, 3249, 1993), where the cumulants cross."""
+    temperatures = [1.36, 1.40, 1.44, 1.48, 1.52]
+    cumulants = []
+    for size in (4, 8):
+        found = simulate(simple_cubic(size), temperatures, measurement=1600, sweeps=1, reflections=2)
+        assert found.measurements.thermalised.all()
+        kelvin = found.measurements.temperatures
+        cumulants.append(Cumulant(kelvin, found.values['binder'], found.errors['binder']))
+    temperature, error = crossing(*cumulants)
+    assert BOLTZMANN * error < 0.01
+    assert BOLTZMANN * temperature == pytest.approx(1.443, abs=0.02)
+    assert crossing(*reversed(cumulants)) is None
+
+
+def test_limits_of_order() -> None:
+    """One degree of freedom less than three in the cold, the first terms of 1/T in the heat, cumulants from 1 to 0."""
+    found = simulate(simple_cubic(6), [0.05, 10.0], measurement=1280, reflections=3)
+    cold, hot = found.values['binder']
+    assert (cold > 0.99, abs(hot) < 0.2, found.values['spin_glass_binder'][0] > 0.9) == (True, True, True)
+    # two transverse directions of ½ k_B T each but for the motion of the whole; 3 bonds of K²/3 with K = J/k_B T
+    assert_agree(found, 'heat_capacity', np.array([1.0, 1 / 100]), 0.06)
+    assert_agree(found, 'energy', np.array([-3.0 + 0.05 * 215 / 216, -3 * 0.1 / 3]), 0.002)
 
 
 def test_the_same_from_a_checkpoint_and_with_threads() -> None:

@@ -1,0 +1,79 @@
+"""The parser of simulations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode
+from aiida.parsers import Parser
+
+from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
+from aiida_mlkkr.spins.errors import SpinModelError
+from aiida_mlkkr.spins.files import read_arrays
+from aiida_mlkkr.spins.main import OUT_OF_TIME, PROGRAM, PROGRESS, RESULTS
+
+
+class MonteCarloParser(Parser):
+    """Parse a ``MonteCarloCalculation``: its observables, or why there are none."""
+
+    def parse(self, retrieved_temporary_folder: str | None = None, **kwargs: object) -> ExitCode | None:
+        """Parse the retrieved files."""
+        results = Path(retrieved_temporary_folder or '', RESULTS)
+        if retrieved_temporary_folder is None or not results.is_file():
+            return self._unfinished()
+        try:
+            arrays, report = read_arrays(results)
+            thermalised = arrays['thermalised'].astype(bool)
+            temperatures = arrays['temperatures']
+        except (SpinModelError, KeyError) as error:
+            return self.exit_codes.ERROR_OUTPUT_INVALID.format(reason=str(error))
+        # an error of one configuration is none: not finite, which arrays can hold
+        observables = orm.ArrayData(arrays)
+        observables.base.attributes.set('groups', report['groups'])
+        self.out('observables', observables)
+        self.out('report', orm.Dict({**report, 'thermalised': bool(thermalised.all())}))
+        if not thermalised.all():
+            wrong = ', '.join(f'{temperature:g}' for temperature in temperatures[~thermalised])
+            return self.exit_codes.ERROR_NOT_THERMALISED.format(temperatures=f'{wrong} K')
+        return None
+
+    def _unfinished(self) -> ExitCode | None:
+        """Why there are no results; None keeps what the scheduler says."""
+        lines = self._text(self.node.get_option('scheduler_stderr') or '').splitlines()
+        for word, label in (('error', 'ERROR_INPUT_REFUSED'), ('aborted', 'ERROR_ABORTED')):
+            prefix = f'{PROGRAM}: {word}: '
+            if found := [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]:
+                return self.exit_codes[label].format(reason=found[-1])
+        if self.node.exit_status == OUT_OF_MEMORY:
+            return None
+        # the record of a simulation that goes on begins with that of the one before
+        started = bool(self._text(self.node.get_option('output_filename') or ''))
+        progress = self._progress() if started else []
+        last = progress[-1] if progress else {}
+        if last.get('stopped') == OUT_OF_TIME:
+            return self.exit_codes.ERROR_OUT_OF_WALLTIME
+        if any('checkpoint' in entry for entry in progress):
+            return self.exit_codes.ERROR_INTERRUPTED.format(reason=last.get('stopped', 'without a word'))
+        if self.node.exit_status is not None:
+            return None
+        return self.exit_codes.ERROR_OUTPUT_MISSING.format(reason=lines[-1] if lines else 'it did not say why')
+
+    def _progress(self) -> list[dict[str, Any]]:
+        """The lines of the program's record; the last one may be cut off."""
+        entries = []
+        for line in self._text(PROGRESS).splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                break
+        return entries
+
+    def _text(self, name: str) -> str:
+        """A retrieved file; empty if it is not there."""
+        repository = self.retrieved.base.repository
+        if name not in repository.list_object_names():
+            return ''
+        return repository.get_object_content(name, mode='rb').decode('utf-8', errors='replace')
