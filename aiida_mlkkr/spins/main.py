@@ -129,7 +129,7 @@ def read_order(folder: Path) -> tuple[Order, list[SpinModel]]:
 def first_complaint(error: ValidationError) -> str:
     """The first thing that is wrong, and where."""
     first = error.errors()[0]
-    return f'{".".join(map(str, first["loc"]))}: {first["msg"]}'
+    return ': '.join(filter(None, ['.'.join(map(str, first['loc'])), first['msg']]))
 
 
 class Job:

@@ -1,0 +1,114 @@
+"""Spin models: magnetisation and cumulants against temperature, and a configuration as arrows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
+from numpy.typing import NDArray
+
+from aiida_mlkkr.plot.style import AGREEMENT, EMULATOR, INK, MUTED, STANDARD, figure_style
+
+Floats = NDArray[np.float64]
+
+_COLORS = (EMULATOR, STANDARD, AGREEMENT, INK, MUTED)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A quantity against the temperature.
+
+    :param temperatures, values, errors: shape (t); temperatures in K.
+    """
+
+    label: str
+    temperatures: Floats
+    values: Floats
+    errors: Floats
+
+
+def magnetisation_figure(
+    magnetisation: Sequence[Curve], susceptibility: Sequence[Curve], transition: tuple[float, float] | None = None
+) -> Figure:
+    """The magnetisation, and below it the susceptibility.
+
+    :param magnetisation: shares of saturation; ``susceptibility`` in µB/T per moment.
+    :param transition: temperature of the transition and its error [K].
+    :raises ValueError: there is no curve.
+    """
+    return _panels([('M / M(0)', magnetisation), ('χ (µB/T per moment)', susceptibility)], transition)
+
+
+def binder_figure(cumulants: Sequence[Curve], transition: tuple[float, float] | None = None) -> Figure:
+    """Cumulants of boxes of different size, which cross at the transition.
+
+    :param transition: temperature of the transition and its error [K].
+    :raises ValueError: there is no curve.
+    """
+    return _panels([('Binder cumulant', cumulants)], transition)
+
+
+def configuration_figure(positions: Floats, directions: Floats, elements: Sequence[str], box: Floats) -> Figure:
+    """A configuration as arrows, coloured by their component along z; each element has a marker of its own.
+
+    :param positions: shape (n, 3) [Å]; ``directions`` unit vectors, shape (n, 3).
+    :param box: vectors of the box in rows, shape (3, 3) [Å].
+    """
+    colors = matplotlib.colormaps['coolwarm']
+    with figure_style():
+        figure = Figure(figsize=(7.0, 6.4), layout='constrained')
+        panel = cast(Axes3D, figure.add_subplot(projection='3d'))
+        length = 0.55 * float((abs(np.linalg.det(box)) / len(positions)) ** (1 / 3))
+        tails = positions - 0.5 * length * directions
+        shades = colors(0.5 * (1 + directions[:, 2]))
+        panel.quiver(*tails.T, *(length * directions).T, colors=shades, linewidths=1.4, arrow_length_ratio=0.4)
+        for element, color in zip(sorted(set(elements)), _COLORS * len(elements), strict=False):
+            places = positions[np.array(elements) == element]
+            panel.scatter(*places.T, s=14, color=color, label=element, depthshade=False)
+        _draw_box(panel, box)
+        panel.set_aspect('equal')
+        panel.set_axis_off()
+        panel.legend(loc='upper left')
+        scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-1, 1), colors)
+        figure.colorbar(scale, ax=panel, shrink=0.6, label='component along z')
+        return figure
+
+
+def _draw_box(panel: Axes3D, box: Floats) -> None:
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    for one in corners:
+        for other in corners:
+            if np.sum(other - one) == 1 == np.abs(other - one).sum():
+                panel.plot(*np.stack([one @ box, other @ box]).T, color=MUTED, linewidth=0.8)
+
+
+def _panels(quantities: Sequence[tuple[str, Sequence[Curve]]], transition: tuple[float, float] | None) -> Figure:
+    if not all(curves for _, curves in quantities):
+        raise ValueError('a figure needs at least one curve')
+    with figure_style():
+        figure = Figure(figsize=(6.4, 1.0 + 2.9 * len(quantities)), layout='constrained')
+        panels = figure.subplots(len(quantities), 1, sharex=True, squeeze=False)[:, 0]
+        for panel, (label, curves) in zip(panels, quantities, strict=True):
+            _draw(panel, curves, transition)
+            panel.set_ylabel(label)
+        panels[-1].set_xlabel('temperature (K)')
+        panels[0].legend()
+        return figure
+
+
+def _draw(panel: Axes, curves: Sequence[Curve], transition: tuple[float, float] | None) -> None:
+    for curve, color in zip(curves, _COLORS * len(curves), strict=False):
+        panel.errorbar(
+            curve.temperatures, curve.values, curve.errors, color=color, marker='o', markersize=4.0, linewidth=1.4,
+            capsize=2.0, label=curve.label,
+        )  # fmt: skip
+    if transition is not None:
+        temperature, error = transition
+        panel.axvline(temperature, color=MUTED, linestyle=(0, (3.0, 1.6)), label=f'{temperature:.1f} ± {error:.1f} K')
+        panel.axvspan(temperature - error, temperature + error, color=MUTED, alpha=0.2, linewidth=0)

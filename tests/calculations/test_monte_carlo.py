@@ -1,0 +1,188 @@
+"""Simulations as calculations: real ones on this machine, and how each kind of ending is told."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spin_models import free, simple_cubic
+
+SCHEDULE = {'temperatures': [4.0, 8.0, 16.0], 'thermalisation': 50, 'measurement': 640, 'reflections': 1, 'seed': 2}
+
+
+@pytest.fixture
+def monte_carlo_code(aiida_localhost, aiida_code_installed):
+    """The program of this very environment."""
+    executable = shutil.which('mlkkr-monte-carlo')
+    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
+    return aiida_code_installed(
+        label='mlkkr-monte-carlo',
+        default_calc_job_plugin='mlkkr.monte_carlo',
+        computer=aiida_localhost,
+        filepath_executable=executable,
+        with_mpi=False,
+    )
+
+
+@pytest.fixture(scope='module')
+def models(aiida_profile):
+    """Two configurations of four moments in a strong field, and a larger model."""
+    from aiida_mlkkr.data.spin_model import SpinModelData
+
+    free_moments = free({}, 4, moments=np.full(4, 3.0), field=np.array([0.0, 0.0, 5.0]))
+    made = {'one': free_moments, 'two': free_moments, 'large': simple_cubic(6, share=0.5)}
+    return {label: SpinModelData.from_model(model).store() for label, model in made.items()}
+
+
+@pytest.fixture
+def builder(monte_carlo_code, models):
+    """A function: a builder with settings that differ from the usual ones."""
+    from aiida.plugins import CalculationFactory
+
+    def build(*labels, schedule=None, **inputs):
+        filled = CalculationFactory('mlkkr.monte_carlo').get_builder()
+        filled.code = monte_carlo_code
+        filled.models = {label: models[label] for label in labels}
+        filled.schedule = {**SCHEDULE, **(schedule or {})}
+        for name, value in inputs.items():
+            filled[name] = value
+        return filled
+
+    return build
+
+
+def run(builder):
+    from aiida.engine import run_get_node
+
+    return run_get_node(builder)[1]
+
+
+def test_a_model_as_a_node(models, tmp_path):
+    from aiida_mlkkr.data.spin_model import SpinModelData
+    from aiida_mlkkr.spins.files import read_model
+
+    node = models['large']
+    assert node.base.attributes.get('composition') == {'Mn': 108}
+    models['large'].to_file(tmp_path / 'model.npz')
+    for back in (node.model, read_model(tmp_path / 'model.npz')):
+        again = SpinModelData.from_model(back)
+        assert again.base.attributes.all == node.base.attributes.all
+        for name in node.get_arraynames():
+            np.testing.assert_array_equal(again.get_array(name), node.get_array(name))
+
+
+def test_a_simulation_of_two_configurations(builder):
+    from aiida_mlkkr.spins.units import BOHR_MAGNETON, BOLTZMANN
+
+    node = run(builder('one', 'two'))
+    assert node.is_finished_ok, node.exit_message
+    observables, report = node.outputs.observables, node.outputs.report.get_dict()
+    assert (report['thermalised'], report['models'], report['number']) == (True, 2, 4)
+    temperatures = observables.get_array('temperatures')
+    x = 3.0 * BOHR_MAGNETON * 5.0 / (BOLTZMANN * temperatures)
+    np.testing.assert_allclose(observables.get_array('magnetisation_along_field'), 1 / np.tanh(x) - 1 / x, atol=0.03)
+    assert observables.get_array('binder_error').shape == (3,)
+    assert not [name for name in node.base.repository.list_object_names() if name.endswith('.npz')]
+
+
+def test_a_simulation_interrupted(builder):
+    """The same numbers, bit for bit, when the time was over in between."""
+    schedule = {'measurement': 6400}
+    short = builder('large', schedule=schedule)
+    short.metadata.options.max_wallclock_seconds = 1
+    first = run(short)
+    assert first.exit_status == 400, first.exit_message
+    assert 'give remote_folder as parent_folder' in first.exit_message
+    rest = run(builder('large', schedule=schedule, parent_folder=first.outputs.remote_folder))
+    whole = run(builder('large', schedule=schedule))
+    for name in whole.outputs.observables.get_arraynames():
+        np.testing.assert_array_equal(
+            rest.outputs.observables.get_array(name), whole.outputs.observables.get_array(name), err_msg=name
+        )
+    other = run(builder('large', parent_folder=first.outputs.remote_folder))
+    assert other.exit_status == 220
+    assert 'belongs to other models or to another schedule' in other.exit_message
+
+
+def test_bad_inputs_are_refused_when_the_builder_is_filled(builder):
+    for labels, schedule, message in (
+        (['one'], {'temperatures': [3.0, 2.0]}, 'temperatures must ascend'),
+        (['one'], {'sweep': 3}, 'sweep: Extra inputs are not permitted'),
+        (['one', 'large'], {}, 'simulate them apart'),
+        ([], {}, 'a spin model is needed'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            builder(*labels, schedule=schedule)
+
+
+@pytest.fixture
+def parse(aiida_localhost, tmp_path):
+    """A function: the parser's exit code and outputs for retrieved files of a calculation that was not run."""
+    from aiida import orm
+    from aiida.common.links import LinkType
+    from aiida.plugins import ParserFactory
+
+    def of_files(results=None, scheduler_status=None, **files):
+        node = orm.CalcJobNode(computer=aiida_localhost, process_type='aiida.calculations:mlkkr.monte_carlo')
+        node.set_options(
+            {
+                'resources': {'num_machines': 1},
+                'output_filename': 'monte_carlo.out',
+                'scheduler_stderr': '_scheduler-stderr.txt',
+            }
+        )
+        if scheduler_status is not None:
+            node.set_exit_status(scheduler_status)
+        node.store()
+        folder = orm.FolderData()
+        for name, content in files.items():
+            folder.base.repository.put_object_from_filelike(io.BytesIO(content.encode()), NAMES[name])
+        folder.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label='retrieved')
+        folder.store()
+        if results is not None:
+            Path(tmp_path, 'results.npz').write_bytes(results)
+        parser = ParserFactory('mlkkr.monte_carlo')(node)
+        return parser.parse(retrieved_temporary_folder=str(tmp_path)), parser.outputs
+
+    return of_files
+
+
+NAMES = {'out': 'monte_carlo.out', 'err': '_scheduler-stderr.txt', 'progress': 'progress.jsonl'}
+SAVED = '{"time": 1.0, "checkpoint": true}\n'
+STOPPED = '{"time": 2.0, "stopped": "out of walltime"}\n'
+
+
+@pytest.mark.parametrize(
+    ('files', 'status', 'words'),
+    [
+        ({}, 310, 'it did not say why'),
+        ({'err': 'line 1\nSegmentation fault\n'}, 310, 'Segmentation fault'),
+        ({'err': 'mlkkr-monte-carlo: error: a.npz cannot be read\n'}, 220, 'a.npz cannot be read'),
+        ({'err': 'mlkkr-monte-carlo: aborted: x: No space left on device\n'}, 411, 'No space left'),
+        ({'out': 'begun', 'progress': SAVED}, 410, r'interrupted \(without a word\)'),
+        ({'out': 'begun', 'progress': SAVED + STOPPED}, 400, 'parent_folder'),
+        # the record is that of the calculation before, this one did not begin
+        ({'err': 'python: not found', 'progress': SAVED + STOPPED}, 310, 'python: not found'),
+        ({'results': b'PK'}, 311, 'results.npz cannot be read'),
+        ({'results': b'\x80\x04'}, 311, 'results.npz cannot be read'),
+        ({'scheduler_status': 120, 'out': 'begun', 'progress': SAVED}, 410, 'interrupted'),
+    ],
+)
+def test_endings(parse, files, status, words):
+    code, outputs = parse(**files)
+    assert code.status == status
+    assert re.search(words, code.message)
+    assert not outputs
+
+
+def test_a_simulation_that_has_not_thermalised(builder):
+    """A frozen ferromagnet: both copies keep the order and the disorder that they began with."""
+    frozen = {'temperatures': [0.5], 'thermalisation': 0, 'measurement': 64, 'reflections': 0}
+    node = run(builder('large', schedule=frozen))
+    assert node.exit_status == 401
+    assert 'at 0.5 K' in node.exit_message
+    assert node.outputs.observables.get_array('thermalised').tolist() == [0]

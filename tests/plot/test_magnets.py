@@ -1,0 +1,43 @@
+"""Figures of spin models: what is drawn is what was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aiida_mlkkr.plot.magnets import Curve, binder_figure, configuration_figure, magnetisation_figure
+
+T = np.array([10.0, 20.0, 30.0])
+
+
+def curve(label: str, values: list[float]) -> Curve:
+    return Curve(label, T, np.array(values), np.full(3, 0.01))
+
+
+def test_curves(tmp_path: Path) -> None:
+    figure = magnetisation_figure([curve('M', [0.9, 0.5, 0.1])], [curve('χ', [0.1, 2.0, 0.3])], (21.0, 0.5))
+    upper, lower = figure.axes
+    assert lower.get_xlabel() == 'temperature (K)'
+    (drawn,) = [line for line in upper.lines if len(line.get_ydata()) == 3 and line.get_label() != 'M']
+    np.testing.assert_allclose(drawn.get_ydata(), [0.9, 0.5, 0.1])
+    assert {text.get_text() for text in upper.get_legend().get_texts()} == {'M', '21.0 ± 0.5 K'}
+    figure.savefig(tmp_path / 'm.png')
+    binder = binder_figure([curve('L = 4', [1, 0.5, 0.1]), curve('L = 8', [1, 0.6, 0.05])])
+    assert [text.get_text() for text in binder.axes[0].get_legend().get_texts()] == ['L = 4', 'L = 8']
+    with pytest.raises(ValueError, match='at least one curve'):
+        binder_figure([])
+
+
+def test_configuration(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    directions = rng.normal(size=(20, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    figure = configuration_figure(10 * rng.random((20, 3)), directions, ['Mn', 'Cr'] * 10, 10 * np.eye(3))
+    panel, scale = figure.axes
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ['Cr', 'Mn']
+    assert len(panel.lines) == 12  # edges of the box
+    assert scale.get_ylabel() == 'component along z'
+    figure.savefig(tmp_path / 'configuration.png')
+    assert (tmp_path / 'configuration.png').stat().st_size > 10_000
