@@ -22,6 +22,7 @@ NEEDED = (
     'plot/',
     'query/',
     'solver/',
+    'spins/',
     'workflows/protocols/train.yaml',
     'workflows/train/',
 )

@@ -17,6 +17,7 @@ from aiida_mlkkr.exchange.table import ExchangeTable
 
 from .errors import SpinModelError
 from .model import SpinModel
+from .units import BOHR_MAGNETON
 
 FloatArray = NDArray[np.float64]
 
@@ -25,6 +26,9 @@ PAIRS: Final = 'pairs.txt'
 ANISOTROPY: Final = 'anisotropy.txt'
 NEGLECTED: Final = 1e-6
 """Largest element of S that is rounding [meV]."""
+
+_BOHR_MAGNETON_OF_SPIRIT: Final = 0.057883817555
+"""``spirit.constants.mu_B`` in meV/T."""
 
 _SMALLEST_D: Final = 1e-30
 """In place of D = 0 [meV]: aiida-spirit divides D by its size."""
@@ -81,9 +85,10 @@ def parameters_of(model: SpinModel) -> dict[str, Any]:
 
 
 def field_of(model: SpinModel) -> tuple[float, list[float]]:
-    """Strength [T] and direction of the field."""
+    """Strength [T] and direction of the field, for Spirit's µB."""
     strength = float(np.linalg.norm(model.field))
-    return strength, (model.field / strength).tolist() if strength else [0.0, 0.0, 1.0]
+    normal = (model.field / strength).tolist() if strength else [0.0, 0.0, 1.0]
+    return strength * BOHR_MAGNETON / _BOHR_MAGNETON_OF_SPIRIT, normal
 
 
 def anisotropy_axes(model: SpinModel) -> FloatArray:
