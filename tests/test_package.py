@@ -41,7 +41,9 @@ def test_classifiers_follow_the_aiida_registry():
     assert sum(classifier.startswith('Development Status ::') for classifier in classifiers) == 1
 
 
-@pytest.mark.parametrize('room', ['kkr', 'solver', 'exchange', 'spins', 'ml', 'plot', 'benchmark', 'calculations.records'])
+@pytest.mark.parametrize(
+    'room', ['kkr', 'solver', 'exchange', 'spins', 'ml', 'plot', 'benchmark', 'calculations.records']
+)
 def test_pure_rooms_import_no_aiida(room):
     code = f"""
 import importlib, pkgutil, sys

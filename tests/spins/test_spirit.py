@@ -56,18 +56,17 @@ def model() -> SpinModel:
 
 
 def test_energies_of_the_library(model: SpinModel, tmp_path: Path) -> None:
+    """To 1e-8 meV for each moment, and what the library loses: it returns the energy in single precision."""
     pytest.importorskip('spirit')
     write_spirit(model, tmp_path)
     directions = np.random.default_rng(1).normal(size=(3, len(model), 3))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
     np.save(tmp_path / 'directions.npy', directions)
-    run = subprocess.run(
-        [sys.executable, '-c', ENERGIES], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300
-    )
+    run = subprocess.run([sys.executable, '-c', ENERGIES], cwd=tmp_path, capture_output=True, text=True, check=True)
     found = np.array(run.stdout.split()[-3:], dtype=float)
-    np.testing.assert_allclose(
-        found / len(model), [model.energy(e) / len(model) for e in directions], rtol=0, atol=1e-8
-    )
+    energies = np.array([model.energy(e) for e in directions])
+    lost = np.spacing(np.abs(energies).astype(np.float32))
+    assert np.all(np.abs(found - energies) < 1e-8 * len(model) + lost)
 
 
 def test_what_spirit_has_no_place_for_is_refused(model: SpinModel, tmp_path: Path) -> None:
