@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.exchange.tensors import anisotropic, isotropic, pair_energy
+from aiida_mlkkr.exchange.tensors import isotropic, pair_energy
 
 from .errors import SpinModelError
 from .graph import PairGraph
@@ -113,10 +113,6 @@ class SpinModel:
     def in_field(self, field: FloatArray) -> SpinModel:
         """The same moments in another field, shape (3) [T]."""
         return replace(self, field=field)
-
-    def largest_s(self) -> float:
-        """The largest element of the symmetric traceless part S of a pair [meV]."""
-        return float(np.abs(anisotropic(self.tensors)).max(initial=0.0))
 
 
 def _is_asymmetric(model: SpinModel) -> bool:
