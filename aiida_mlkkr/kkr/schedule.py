@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final
 
@@ -18,11 +18,14 @@ class Schedule:
     :param name: its name in ``protocols/schedules.yaml``, or the user's own.
     :param stages: settings of KKRimp for each stage; a stage ends when the error is below its ``QBOUND``.
     :param initial_field: strength (Ry) and number of iterations.
+    :param stages_near: instead of ``stages`` from a start that is known to be near the solution; empty if they are
+        the same.
     """
 
     name: str
     stages: tuple[dict[str, Any], ...]
     initial_field: tuple[float, int]
+    stages_near: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Schedule:
@@ -31,19 +34,27 @@ class Schedule:
         :raises ValueError: something is missing or superfluous, or is not what it should be.
         """
         keys = {'name', 'stages', 'initial_field'}
-        if set(values) != keys:
-            raise ValueError(f'a schedule has {", ".join(sorted(keys))}; this one has {", ".join(sorted(values))}')
-        stages = values['stages']
-        if not isinstance(stages, list | tuple) or not stages:
-            raise ValueError(f'a schedule needs at least one stage, in a list, not {stages!r}')
-        for number, stage in enumerate(stages, start=1):
-            _check_stage(number, stage)
-        return cls(values['name'], tuple(map(dict, stages)), _field(values['initial_field']))
+        if set(values) - {'stages_near'} != keys:
+            raise ValueError(
+                f'a schedule has {", ".join(sorted(keys))}, and stages_near if it wants to; '
+                f'this one has {", ".join(sorted(values))}'
+            )
+        near = _stages(values['stages_near']) if 'stages_near' in values else ()
+        return cls(values['name'], _stages(values['stages']), _field(values['initial_field']), near)
+
+    def to_values(self) -> dict[str, Any]:
+        """The dictionary that :meth:`from_values` reads."""
+        near = {'stages_near': list(self.stages_near)} if self.stages_near else {}
+        return {'name': self.name, 'stages': list(self.stages), 'initial_field': list(self.initial_field), **near}
+
+    def near(self) -> Schedule:
+        """The schedule from a start that is known to be near the solution."""
+        return replace(self, stages=self.stages_near or self.stages, stages_near=())
 
     @property
     def keys(self) -> set[str]:
         """The settings of KKRimp that the schedule decides on."""
-        return {'HFIELD'}.union(*self.stages)
+        return {'HFIELD'}.union(*self.stages, *self.stages_near)
 
     def settings(self, stage: int, field: tuple[float, int]) -> dict[str, Any]:
         """The settings of a stage, counted from 0.
@@ -72,6 +83,14 @@ class Schedule:
         return (strength if signs.pop() else -strength, iterations)
 
 
+def _stages(given: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f'a schedule needs at least one stage, in a list, not {given!r}')
+    for number, stage in enumerate(given, start=1):
+        _check_stage(number, stage)
+    return tuple(map(dict, given))
+
+
 def _check_stage(number: int, stage: Any) -> None:
     if not isinstance(stage, Mapping):
         raise ValueError(f'stage {number} of the schedule is a dictionary of settings, not {stage!r}')
@@ -98,15 +117,15 @@ def _field(given: Any) -> tuple[float, int]:
 def schedule_values(definitions: Mapping[str, Any], name: str, convergence: float) -> dict[str, Any]:
     """The values of a schedule of ``protocols/schedules.yaml``, for :meth:`Schedule.from_values`.
 
-    :param convergence: the last stage's QBOUND (Ry).
+    :param convergence: QBOUND of the last stage (Ry).
     :raises ValueError: there is no schedule of this name.
     """
     if name not in definitions:
         raise ValueError(f'there is no schedule {name}; there are {", ".join(definitions)}')
     definition = definitions[name]
-    *stages, last = definition['stages']
-    return {
-        'name': name,
-        'stages': [*stages, {**last, 'QBOUND': convergence}],
-        'initial_field': definition['initial_field'],
-    }
+    values = {'name': name, 'initial_field': definition['initial_field']}
+    for key in ('stages', 'stages_near'):
+        if key in definition:
+            *stages, last = definition[key]
+            values[key] = [*stages, {**last, 'QBOUND': convergence}]
+    return values
