@@ -72,7 +72,7 @@ class InProcess:
         assert case.files is not None
         known = start.state_known or is_magnetic(start.potential)
         field = schedule.field(known, None)
-        return converge(case.files.folder, start.potential, start.schedule(schedule), field, self.cures)
+        return converge(case.files.folder, start.potential, schedule.after(start.expected), field, self.cures)
 
 
 def converge(

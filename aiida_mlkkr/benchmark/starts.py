@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.benchmark.cases import Case, Files
 from aiida_mlkkr.kkr.potential import ImpurityPotential
-from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.kkr.shapes import values_of
 from aiida_mlkkr.ml.emulator import Prediction
 from aiida_mlkkr.solver.start import cluster_potential, free_moment, host_of_cluster, standard_start
@@ -27,16 +27,12 @@ class Start:
     """A start potential.
 
     :param state_known: whether its maker knows the magnetic state, so that it needs no initial field.
-    :param is_near: whether its maker knows that it is near the solution.
+    :param expected: error that its maker expects on any site, at most [Ry]; infinite if it does not know.
     """
 
     potential: ImpurityPotential
     state_known: bool
-    is_near: bool = False
-
-    def schedule(self, schedule: Schedule) -> Schedule:
-        """The part of a mixing schedule that is for this start."""
-        return schedule.near() if self.is_near else schedule
+    expected: float = inf
 
     def values(self, case: Case) -> tuple[FloatArray, ...]:
         """Potential (nspin, size) of each site in Ry, without -2Z/r, as in :class:`ImpurityRecord`."""
@@ -67,7 +63,7 @@ def predicted_start(prediction: Prediction, case: Case, files: Files) -> Start:
     sites = host_of_cluster(files.writeout.potential, case.record.layer)
     bottom = files.writeout.contour_bottom
     potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.start)
-    return Start(potential, state_known=True, is_near=True)
+    return Start(potential, state_known=True, expected=float(prediction.error.max()))
 
 
 def _free_atoms(case: Case, files: Files) -> ImpurityPotential:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
@@ -18,14 +18,14 @@ class Schedule:
     :param name: its name in ``protocols/schedules.yaml``, or the user's own.
     :param stages: settings of KKRimp for each stage; a stage ends when the error is below its ``QBOUND``.
     :param initial_field: strength (Ry) and number of iterations.
-    :param stages_near: instead of ``stages`` from a start that is known to be near the solution; empty if they are
-        the same.
+    :param near: from a start whose error is known to be below ``near_error`` (Ry), instead of ``stages``.
     """
 
     name: str
     stages: tuple[dict[str, Any], ...]
     initial_field: tuple[float, int]
-    stages_near: tuple[dict[str, Any], ...] = ()
+    near: tuple[dict[str, Any], ...] = ()
+    near_error: float = 0.0
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Schedule:
@@ -34,27 +34,31 @@ class Schedule:
         :raises ValueError: something is missing or superfluous, or is not what it should be.
         """
         keys = {'name', 'stages', 'initial_field'}
-        if set(values) - {'stages_near'} != keys:
+        if set(values) - {'near'} != keys:
             raise ValueError(
-                f'a schedule has {", ".join(sorted(keys))}, and stages_near if it wants to; '
+                f'a schedule has {", ".join(sorted(keys))}, and near if it wants to; '
                 f'this one has {", ".join(sorted(values))}'
             )
-        near = _stages(values['stages_near']) if 'stages_near' in values else ()
-        return cls(values['name'], _stages(values['stages']), _field(values['initial_field']), near)
+        near = _near(values['near']) if 'near' in values else ((), 0.0)
+        return cls(values['name'], _stages(values['stages']), _field(values['initial_field']), *near)
 
     def to_values(self) -> dict[str, Any]:
         """The dictionary that :meth:`from_values` reads."""
-        near = {'stages_near': list(self.stages_near)} if self.stages_near else {}
-        return {'name': self.name, 'stages': list(self.stages), 'initial_field': list(self.initial_field), **near}
+        values = {'name': self.name, 'stages': list(self.stages), 'initial_field': list(self.initial_field)}
+        return {**values, 'near': {'error': self.near_error, 'stages': list(self.near)}} if self.near else values
 
-    def near(self) -> Schedule:
-        """The schedule from a start that is known to be near the solution."""
-        return replace(self, stages=self.stages_near or self.stages, stages_near=())
+    def after(self, error: float) -> Schedule:
+        """The part of the schedule that is for a start.
+
+        :param error: what the start is known to be off by, at most, on any site [Ry]; infinite if that is not known.
+        """
+        stages = self.near if error < self.near_error else self.stages
+        return Schedule(self.name, stages, self.initial_field)
 
     @property
     def keys(self) -> set[str]:
         """The settings of KKRimp that the schedule decides on."""
-        return {'HFIELD'}.union(*self.stages, *self.stages_near)
+        return {'HFIELD'}.union(*self.stages, *self.near)
 
     def settings(self, stage: int, field: tuple[float, int]) -> dict[str, Any]:
         """The settings of a stage, counted from 0.
@@ -91,6 +95,13 @@ def _stages(given: Any) -> tuple[dict[str, Any], ...]:
     return tuple(map(dict, given))
 
 
+def _near(given: Any) -> tuple[tuple[dict[str, Any], ...], float]:
+    match given:
+        case {'error': int() | float() as error, 'stages': stages, **rest} if not rest and 0 < error < inf:
+            return _stages(stages), float(error)
+    raise ValueError(f'near has an error, a number of Ry above 0, and stages, not {given!r}')
+
+
 def _check_stage(number: int, stage: Any) -> None:
     if not isinstance(stage, Mapping):
         raise ValueError(f'stage {number} of the schedule is a dictionary of settings, not {stage!r}')
@@ -123,9 +134,13 @@ def schedule_values(definitions: Mapping[str, Any], name: str, convergence: floa
     if name not in definitions:
         raise ValueError(f'there is no schedule {name}; there are {", ".join(definitions)}')
     definition = definitions[name]
-    values = {'name': name, 'initial_field': definition['initial_field']}
-    for key in ('stages', 'stages_near'):
-        if key in definition:
-            *stages, last = definition[key]
-            values[key] = [*stages, {**last, 'QBOUND': convergence}]
-    return values
+    values: dict[str, Any] = {'name': name, 'stages': _ending(definition['stages'], convergence)}
+    if 'near' in definition:
+        near = definition['near']
+        values['near'] = {**near, 'stages': _ending(near['stages'], convergence)}
+    return {**values, 'initial_field': definition['initial_field']}
+
+
+def _ending(stages: Sequence[Mapping[str, Any]], convergence: float) -> list[Mapping[str, Any]]:
+    *first, last = stages
+    return [*first, {**last, 'QBOUND': convergence}]

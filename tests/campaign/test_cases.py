@@ -39,7 +39,7 @@ def test_in_this_process_as_in_the_workchain(zinc, kkrimp_code):
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
     schedule = Schedule.from_values(schedule_values(read_protocols('schedules'), 'tuned', 1e-6))
-    near = replace(fixed_start('free_atoms', zinc, zinc.files), is_near=True)
+    near = replace(fixed_start('free_atoms', zinc, zinc.files), expected=0.01)
     here = InProcess(Cures.from_values(protocol_inputs('kkrimp_base')['cures'], {}))
     rows = [
         measure(zinc, zinc.files, Origin('free_atoms'), near, schedule, run) for run in (here, WithCode(kkrimp_code))

@@ -201,7 +201,7 @@ def _check_embedded(inputs: Inputs) -> str | None:
             return f"the embedded solver does not cover {meaning}: run this with JuKKR's KKRimp"
     schedule = Schedule.from_values(inputs['schedule'].get_dict())
     try:
-        for stage in (*schedule.stages, *schedule.stages_near):
+        for stage in (*schedule.stages, *schedule.near):
             check_settings({**stage, 'HFIELD': list(schedule.initial_field), **physics(inputs)})
     except (UnsupportedSettingError, KkrFileError) as error:
         return str(error)

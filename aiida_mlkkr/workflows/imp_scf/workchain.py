@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from math import inf
 from typing import Any, Final
 
 from aiida import orm
@@ -244,9 +245,10 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
 
     @property
     def _schedule(self) -> Schedule:
-        """The part that is for the start; a prediction is near the solution."""
-        schedule = Schedule.from_values(self.inputs.schedule.get_dict())
-        return schedule.near() if self.ctx.course.get('prediction') else schedule
+        """The part that is for the start."""
+        prediction = self.ctx.course.get('prediction')
+        error = max(prediction['rms_error_per_site_Ry']) if prediction else inf
+        return Schedule.from_values(self.inputs.schedule.get_dict()).after(error)
 
     @property
     def _host_calculation(self) -> orm.CalcJobNode:
