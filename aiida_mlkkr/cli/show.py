@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.exchange import show_exchange
 from aiida_mlkkr.cli.model import check_model, find_model
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _PARTS = {'own': 'with an impurity', 'around': 'beside one'}
 @click.group('show')
 def show() -> None:
     """Look at what there is."""
+
+
+show.add_command(show_exchange)
 
 
 @show.command('model')
