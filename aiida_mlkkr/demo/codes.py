@@ -1,4 +1,4 @@
-"""Codes: the programs of this package on this machine, the embedded solver and the training, or a JuKKR code."""
+"""Codes: the programs of this package on this machine (solver, host Green functions, training), or a JuKKR code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLUGIN = 'kkr.kkrimp'
 SOLVER = 'mlkkr-kkrimp'
+HOST_WRITER = 'mlkkr-kkrhost'
+HOST_PLUGIN = 'kkr.kkr'
 TRAINING = 'aiida-mlkkr-train'
 TRAINING_PLUGIN = 'mlkkr.train'
 COMPUTER_LABEL = 'mlkkr-localhost'
@@ -69,6 +71,14 @@ def embedded_solver() -> InstalledCode:
     :raises DemoError: it is not installed.
     """
     return _code_of(SOLVER, PLUGIN, 'embedded impurity solver')
+
+
+def host_writer() -> InstalledCode:
+    """The program that writes out the Green function of a host as an AiiDA code of this machine.
+
+    :raises DemoError: it is not installed.
+    """
+    return _code_of(HOST_WRITER, HOST_PLUGIN, 'host Green functions')
 
 
 def training_code() -> InstalledCode:
