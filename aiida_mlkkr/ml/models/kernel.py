@@ -3,9 +3,9 @@
 The potential of a site is a sum of contributions, each of an impurity: of the one on the site itself, by its element
 and the environment of the site (SOAP), and of each other one, by its element and its distance. The neighbours' part is
 learnt first, on the sites of the host, and taken off where there is an impurity. Elements on a site can be described in
-two ways, and data of few impurities do not tell which is right: the prediction is the mean of both. What splits the spins changes its sign
-with the moment of its impurity. Each l of a full potential has processes of its own, covariant by the tensors of the
-site's geometry.
+two ways, and data of few impurities do not tell which is right: the prediction is the mean of both. What splits the
+spins changes its sign with the moment of its impurity. Each l of a full potential has processes of its own, covariant
+by the tensors of the site's geometry.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ class Kernel(PotentialModel):
 
     name: ClassVar[str] = 'kernel'
     options_type: ClassVar[type[Options]] = KernelOptions
+    unseen_host: ClassVar[float] = 2.9
+    closed_form: ClassVar[bool] = True
 
     def __init__(self, processes: dict[str, Mixture], lmax: int, functions: int) -> None:
         self._processes = processes
