@@ -155,7 +155,7 @@ def without_small(terms: PairTerms, target: Convention, neglected: float) -> Pai
     sizes = [np.abs(values).max(initial=0.0) for values in left_out.values() if values is not None]
     if (largest := UNITS[terms.convention.unit] * max(sizes, default=0.0)) > neglected:
         raise ExchangeError(
-            f'{target.name} has no place for {" and ".join(left_out).upper()}; S or B is up to {largest:.3g} meV here; '
+            f'{target.name} has no place for {" and ".join(name.upper() for name in left_out)}; S or B is up to {largest:.3g} meV here; '
             'allow it to be neglected'
         )
-    return replace(terms, **dict.fromkeys(left_out))
+    return replace(terms, s=None if 's' in left_out else terms.s, b=None if 'b' in left_out else terms.b)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib import colormaps
@@ -37,7 +37,7 @@ def heat_map_figure(panels: Mapping[str, Mapping[Pair, float]]) -> Figure:
     colours = colormaps[_JS].with_extremes(bad=_ABSENT)
     with figure_style():
         width = max(3.2, 0.52 * len(elements) + 1.0)
-        figure, axes, _ = panel_grid(len(panels), 3, 3 * width, 0.95 * width)
+        figure, axes, _ = panel_grid(len(panels), 3, 3 * width, 0.88 * width)
         for panel, (title, pairs) in zip(axes, panels.items(), strict=True):
             matrix = _matrix(elements, pairs)
             largest = np.nanmax(np.abs(matrix), initial=1e-12)
@@ -87,7 +87,7 @@ def vectors_figure(
 ) -> Figure:
     """The sites in space; a line for each pair, its colour J, and in its middle the vector D of i to j.
 
-    The longest D is as long as the shortest pair, whose length is given.
+    The longest D, whose size is in the title, is drawn half as long as the shortest pair.
 
     :param positions: (n, 3) in Å; ``elements`` of the n sites.
     :param pairs: numbers of the sites (p, 2), from 0.
@@ -103,14 +103,15 @@ def vectors_figure(
         ends = positions[pairs]
         for (begin, end), color in zip(ends, colormaps[_JS](scale(j)), strict=True):
             panel.plot(*np.array([begin, end]).T, color=color, linewidth=3.0, zorder=1)
-        sizes = np.linalg.norm(d, axis=1)
-        longest, unit = sizes.max(), np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).min()
+        longest, shortest = (np.linalg.norm(d, axis=1).max(), np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).min())
+        arrows = d * (0.5 * shortest / longest if longest > 0 else 0.0)
+        middles = ends.mean(axis=1)
         if longest > 0:
-            panel.quiver(*ends.mean(axis=1).T, *(unit / longest * d).T, color=INK, linewidth=1.4)
+            panel.quiver(*middles.T, *arrows.T, color=INK, linewidth=1.4)
+        _cube(panel, np.concatenate([positions, middles + arrows]))
         panel.scatter(*positions.T, s=90, color=MUTED, depthshade=False)
         for place, name in zip(positions, elements, strict=True):
             panel.text(*place, f'  {name}', color=INK)
-        panel.set_aspect('equal')
         for axis, name in zip((panel.xaxis, panel.yaxis, panel.zaxis), 'xyz', strict=True):
             axis.set_label_text(f'{name} (Å)')
         panel.set_title(f'longest arrow: D = {longest:.3g} meV')
@@ -135,9 +136,17 @@ def _matrix(elements: Sequence[str], pairs: Mapping[Pair, float]) -> Floats:
 
 
 def _short(value: float) -> str:
-    return f'{value:.0f}' if abs(value) >= 9.95 else f'{value:.1f}'
+    return f'{value:.0f}' if abs(value) >= 9.95 else f'{round(value, 1) + 0.0:.1f}'
 
 
-def _both(above: Axes, below: Axes, r: Floats, j: Floats, line: str, **style: object) -> None:
+def _cube(panel: Any, points: Floats) -> None:
+    """The same scale along all axes, and room for these points."""
+    middle, half = (points.max(axis=0) + points.min(axis=0)) / 2, 0.55 * np.ptp(points, axis=0).max()
+    for axis, place in zip('xyz', middle, strict=True):
+        getattr(panel, f'set_{axis}lim')(place - half, place + half)
+    panel.set_box_aspect((1, 1, 1))
+
+
+def _both(above: Axes, below: Axes, r: Floats, j: Floats, line: str, **style: Any) -> None:
     above.plot(r, j, line, **style)
     below.plot(r, j * r**3, line, **style)

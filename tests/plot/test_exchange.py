@@ -49,7 +49,7 @@ def test_vectors_in_the_middle_of_their_pairs(tmp_path):
     (arrows,) = (item for item in panel.collections if hasattr(item, '_segments3d'))
     tips, tails = np.array(arrows._segments3d[:2]).transpose(1, 0, 2)
     np.testing.assert_allclose(tails, [[1.5, 0.0, 0.0], [3.0, 1.5, 0.0]])
-    np.testing.assert_allclose(tips - tails, [[0.0, 0.0, 1.5], [0.0, 0.0, -3.0]])
+    np.testing.assert_allclose(tips - tails, [[0.0, 0.0, 0.75], [0.0, 0.0, -1.5]])
     assert 'D = 1 meV' in panel.get_title()
     figure.savefig(tmp_path / 'vectors.png')
 

@@ -141,8 +141,8 @@ class WantedWriteout:
             overrides={'overwrite': self._contour},
             options=self.options.get_dict(),
         )
-        builder.kkr.retrieve_kkrflex = orm.Bool(self.retrieve)
-        builder.metadata.call_link_label = 'host_writeout'
+        builder['kkr']['retrieve_kkrflex'] = orm.Bool(self.retrieve)
+        builder['metadata']['call_link_label'] = 'host_writeout'
         return builder
 
     def _of(self, chain: _Chain) -> list[orm.WorkChainNode]:
