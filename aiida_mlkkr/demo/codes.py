@@ -61,7 +61,8 @@ def local_computer() -> Computer:
         computer.set_default_mpiprocs_per_machine(1)
         computer.set_minimum_job_poll_interval(0.5)
     if not computer.is_configured:
-        computer.configure(safe_interval=0.0)
+        # the start of a login shell takes longer than what it is asked for, twice a second
+        computer.configure(safe_interval=0.0, use_login_shell=False)
     return computer
 
 
