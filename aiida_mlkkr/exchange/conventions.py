@@ -151,11 +151,11 @@ def without_small(terms: PairTerms, target: Convention, neglected: float) -> Pai
     :param neglected: largest element of S, and largest B, that may be left out [meV].
     :raises ExchangeError: S or B is larger.
     """
-    left_out = {name: getattr(terms, name) for name in ('s', 'b') if getattr(target, name) is None}
-    sizes = [np.abs(values).max(initial=0.0) for values in left_out.values() if values is not None]
+    left_out = [name for name in ('s', 'b') if getattr(target, name) is None]
+    sizes = [np.abs(values).max(initial=0.0) for name in left_out if (values := getattr(terms, name)) is not None]
     if (largest := UNITS[terms.convention.unit] * max(sizes, default=0.0)) > neglected:
         raise ExchangeError(
-            f'{target.name} has no place for {" and ".join(name.upper() for name in left_out)}; S or B is up to {largest:.3g} meV here; '
+            f'{target.name} has no place for {", ".join(left_out).upper()}, which is up to {largest:.3g} meV here; '
             'allow it to be neglected'
         )
     return replace(terms, s=None if 's' in left_out else terms.s, b=None if 'b' in left_out else terms.b)

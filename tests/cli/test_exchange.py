@@ -105,7 +105,7 @@ def test_what_spirit_has_no_place_for(command, aiida_profile, tmp_path):
     table = row_of(2)
     node = ExchangeData.from_table(replace(table, tensors=table.tensors + np.diag([0.2, -0.2, 0.0]))).store()
     arguments = ('show', 'exchange', node.pk, '--spirit', tmp_path / 'pairs.txt')
-    assert 'spirit has no place for S and B; S or B is up to 0.2 meV' in command(*arguments, code=1)
+    assert 'spirit has no place for S, B, which is up to 0.2 meV' in command(*arguments, code=1)
     command(*arguments, '--neglected', '0.3')
     assert 'has no place for' in command('show', 'exchange', node.pk, '--convention', 'pairs-once', code=1)
 
