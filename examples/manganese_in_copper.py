@@ -4,8 +4,8 @@ Run it with ``verdi run examples/manganese_in_copper.py`` in a profile where ``a
 ``verdi -p mlkkr-demo run …``: the demo's archive holds the Green function of the copper host between the thirteen sites
 around an atom, and the demo registers the embedded solver as a code. Neither JuKKR nor a daemon is needed.
 
-The impurities at the edge of the thirteen sites have neighbours that respond to them on one side only. That is quick and
-shows what happens; exchange with a whole shell of screening needs a write-out of more sites (docs: howto, clusters).
+The impurities at the edge of the thirteen sites have neighbours that respond to them on one side only. That is quick
+and shows what happens; exchange with whole shells of screening needs a write-out of more sites (docs: howto, clusters).
 """
 
 from collections.abc import Mapping
