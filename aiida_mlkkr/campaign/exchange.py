@@ -13,10 +13,14 @@ from aiida_mlkkr.campaign.dimers import DimerPlan, PlannedDimer
 from aiida_mlkkr.campaign.runs import OPTIONS, Outcome, run_all
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.exchange.tables import joined
+from aiida_mlkkr.kkr.patterns import nuclear_charge
 from aiida_mlkkr.kkr.schedule import schedule_values
 from aiida_mlkkr.query import FinishedImpurity
 from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
+
+_DECIMALS = 3
+"""Of distances in Å that are the same."""
 
 
 @dataclass
@@ -75,12 +79,17 @@ class ExchangeFilling:
 
 
 def table_of_group(group: orm.Group) -> ExchangeTable:
-    """The exchange of all pairs of the finished clusters of a group.
+    """The exchange of all pairs of the finished clusters of a group, by distance and elements.
 
     :raises ExchangeError: there is none, or they are of different hosts.
     """
     nodes = [node for node in group.nodes if isinstance(node, orm.WorkChainNode) and node.is_finished_ok]
-    return joined([node.outputs.exchange.table for node in nodes if 'exchange' in node.outputs])
+    tables = [node.outputs.exchange.table for node in nodes if 'exchange' in node.outputs]
+    return joined(sorted(tables, key=_distance_and_elements))
+
+
+def _distance_and_elements(table: ExchangeTable) -> tuple[float, list[int]]:
+    return round(float(table.distances[0]), _DECIMALS), [nuclear_charge(element) for element in table.elements]
 
 
 def _from_singles(protocol: str | None) -> dict[str, Any]:

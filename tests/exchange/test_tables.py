@@ -10,7 +10,7 @@ import pytest
 
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.table import ExchangeTable
-from aiida_mlkkr.exchange.tables import joined, read_csv
+from aiida_mlkkr.exchange.tables import copper_pairs, joined, read_csv
 
 
 def cluster(seed: int, number: int) -> ExchangeTable:
@@ -88,3 +88,18 @@ def test_files_that_are_refused(tmp_path: Path, change, message: str) -> None:
     path.write_text(changed, encoding='utf-8')
     with pytest.raises(ExchangeError, match=message):
         read_csv(path)
+
+
+def test_pairs_in_copper() -> None:
+    """What the table that comes with the package says of the physics."""
+    table = copper_pairs()
+    rows = table.rows()
+    nearest = {row['element_i'] + row['element_j']: row['J_meV'] for row in rows if row['distance_A'] < 2.6}
+    assert max(nearest['CrCr'], nearest['CrMn'], nearest['MnMn']) < -100, 'half-filled shells couple antiparallel'
+    assert min(nearest['FeFe'], nearest['FeCo'], nearest['CoCo']) > 40, 'more than half-filled ones parallel'
+    without = [row for row in rows if min(abs(row['moment_i_muB']), abs(row['moment_j_muB'])) < 1e-3]
+    assert without
+    assert max(abs(row['J_meV']) for row in without) < 0.01, 'no moment, no exchange'
+    places = {(row['element_i'], row['element_j'], round(row['distance_A'], 2)) for row in rows}
+    assert len(places) == len(rows), 'each pair once on each shell'
+    assert max(abs(row['J_meV']) for row in rows if row['distance_A'] > 3) < 0.25 * max(map(abs, nearest.values()))
