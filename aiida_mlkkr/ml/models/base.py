@@ -90,7 +90,7 @@ class PotentialModel(ABC):
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
-    unseen_host: ClassVar[float] = 3.0
+    unseen_host: ClassVar[float] = 3.5
     """Factor of the expected errors in a host that was not learnt from, where one host alone was.
 
     What it is for the installed models was measured from Cu to Ag and back; it stays at the largest where it was not.

@@ -86,7 +86,7 @@ class JacobiLegendre(PotentialModel):
 
     name: ClassVar[str] = 'jacobi_legendre'
     options_type: ClassVar[type[Options]] = JacobiLegendreOptions
-    unseen_host: ClassVar[float] = 1.9
+    unseen_host: ClassVar[float] = 2.1
     closed_form: ClassVar[bool] = True
 
     def __init__(

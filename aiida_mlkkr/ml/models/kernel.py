@@ -104,7 +104,7 @@ class Kernel(PotentialModel):
 
     name: ClassVar[str] = 'kernel'
     options_type: ClassVar[type[Options]] = KernelOptions
-    unseen_host: ClassVar[float] = 2.9
+    unseen_host: ClassVar[float] = 3.5
     closed_form: ClassVar[bool] = True
 
     def __init__(self, processes: dict[str, Mixture], lmax: int, functions: int) -> None:
