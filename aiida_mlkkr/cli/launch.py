@@ -128,7 +128,7 @@ def cluster(
 def _builder(host: Node, wish: Any, **inputs: Any) -> ProcessBuilder:
     from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 
-    folder = _remote_folder(host)
+    folder = remote_folder(host)
     if 'impurity_info' in folder.creator.inputs:
         inputs |= {'host_greenfunction': folder, 'kkr': None}
     else:
@@ -136,10 +136,11 @@ def _builder(host: Node, wish: Any, **inputs: Any) -> ProcessBuilder:
     return KkrClusterWorkChain.get_builder_from_protocol(impurities=wish, **inputs)
 
 
-def _remote_folder(host: Any) -> RemoteData:
+def remote_folder(host: Any) -> RemoteData:
+    """Remote folder of a host or its write-out; :raises ValueError: it is neither."""
     from aiida.orm import ProcessNode
 
-    names = ('GF_host_remote', 'last_RemoteData', 'remote_folder')
+    names = ('host_greenfunction', 'GF_host_remote', 'last_RemoteData', 'remote_folder')
     found = [host.outputs[name] for name in names if name in host.outputs] if isinstance(host, ProcessNode) else [host]
     if not found or getattr(found[0], 'creator', None) is None:
         raise ValueError(f'{host} is no calculation of KKRhost, and no remote folder of one')

@@ -11,6 +11,8 @@ from aiida_mlkkr.cli.demo import demo
 from aiida_mlkkr.cli.fill import fill
 from aiida_mlkkr.cli.fill_exchange import fill_exchange
 from aiida_mlkkr.cli.launch import launch
+from aiida_mlkkr.cli.ldos import launch_ldos, plot_ldos
+from aiida_mlkkr.cli.magnetic_scan import magnetic_scan
 from aiida_mlkkr.cli.model import model
 from aiida_mlkkr.cli.plot import plot
 from aiida_mlkkr.cli.predict import predict
@@ -24,9 +26,9 @@ _SETTINGS = {
     'default_map': {
         **dict.fromkeys(('demo', 'fill', 'fill-exchange', 'predict', 'train'), _QUIET),
         'benchmark': {'emulator': _QUIET},
-        'launch': {'cluster': _QUIET},
+        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
-        'plot': {'exchange': _QUIET},
+        'plot': {'exchange': _QUIET, 'ldos': _QUIET},
         'show': {'exchange': _QUIET, 'model': _QUIET},
     },
 }
@@ -48,3 +50,6 @@ aiida_mlkkr.add_command(plot)
 aiida_mlkkr.add_command(predict)
 aiida_mlkkr.add_command(show)
 aiida_mlkkr.add_command(train)
+launch.add_command(launch_ldos)
+launch.add_command(magnetic_scan)
+plot.add_command(plot_ldos)
