@@ -179,8 +179,7 @@ def _show_plan(console: Console, plan: DimerPlan, alone: Container[int]) -> None
         there, missing = (listed(_names(pairs, shape)) for pairs in (plan.there, plan.missing))
         table.add_row(shape.name, there, missing)
     console.print(table, markup=False)
-    wanted = dict.fromkeys(z for pair in plan.missing for z in pair.charges)
-    without = [symbol(z) for z in wanted if z not in alone]
+    without = [symbol(z) for z in sorted({z for pair in plan.missing for z in pair.charges}) if z not in alone]
     if without:
         console.print(
             f'Pairs with {", ".join(without)} start from free atoms: give --singles.', markup=False, highlight=False
