@@ -53,7 +53,7 @@ def launch() -> None:
     '--state',
     default=None,
     metavar='STATE',
-    help="ferro, antiferro, or signs such as '+-+'; 0 for no moment.  [default: ferro]",
+    help="ferro, antiferro, free (begun parallel), or signs such as '+-+'; 0 for no moment.  [default: ferro]",
 )
 @click.option(
     '--single',
@@ -110,7 +110,7 @@ def cluster(
             kkr=kkr,
             singles=singles,
             emulator=emulator,
-            magnetic_state=state if state in (None, 'ferro', 'antiferro') else _signs(state),
+            magnetic_state=state if state in (None, 'ferro', 'antiferro', 'free') else _signs(state),
             protocol=protocol,
             overrides=overrides,
         )
@@ -169,7 +169,7 @@ def _place(site: str) -> dict[str, Any]:
 
 def _signs(state: str) -> list[int]:
     if not set(state) <= SIGNS.keys():
-        raise ValueError(f'--state is ferro, antiferro or signs such as +-+, not {state}')
+        raise ValueError(f'--state is ferro, antiferro, free or signs such as +-+, not {state}')
     return [SIGNS[sign] for sign in state]
 
 
