@@ -158,7 +158,7 @@ class LdosWorkChain(WorkChain):
             impurity_info=self.inputs.impurity_info,
             options=self.inputs.host_options,
             contour=orm.Dict(self._host_parameters),
-            retrieve=self.inputs.kkr.computer != self.inputs.code.computer,
+            retrieve=True,
             computer=self.inputs.code.computer,
         )
         with one_at_a_time():
