@@ -30,11 +30,12 @@ def trial_states(moments: Sequence[float]) -> dict[str, list[float]]:
     :param moments: moment of each impurity in the high-spin state, at least 0 [Bohr magnetons].
     """
     magnetic = [number for number, moment in enumerate(moments) if moment]
-    if len(magnetic) <= ALL_SIGNS:
-        patterns = [(1, *rest) for rest in product((1, -1), repeat=len(magnetic) - 1)] if magnetic else []
-    else:
-        patterns = [(1,) * len(magnetic), tuple((-1) ** k for k in range(len(magnetic)))]
-    states = {}
+    patterns: list[tuple[int, ...]] = []
+    if len(magnetic) > ALL_SIGNS:
+        patterns = [(1,) * len(magnetic), tuple(1 - 2 * (k % 2) for k in range(len(magnetic)))]
+    elif magnetic:
+        patterns = [(1, *rest) for rest in product((1, -1), repeat=len(magnetic) - 1)]
+    states: dict[str, list[float]] = {}
     for pattern in patterns:
         signs = np.zeros(len(moments), dtype=np.int64)
         signs[magnetic] = pattern
@@ -57,7 +58,7 @@ def distinct_solutions(moments: Sequence[Sequence[float]], reversible: bool) -> 
     :param reversible: whether a solution with all moments reversed is the same one, as in a host without magnetism.
     """
     found: list[NDArray[np.float64]] = []
-    numbers = []
+    numbers: list[int] = []
     for result in moments:
         vector = np.array(result)
         same = [number for number, other in enumerate(found) if _alike(vector, other, reversible)]

@@ -106,3 +106,22 @@ def test_an_impurity_that_did_not_converge(manganese):
     (calculation, *_) = (n for n in manganese.single.called_descendants if n.process_label == 'KkrimpCalculation')
     with pytest.raises(ValueError, match='has no converged potential'):
         converged_impurity(calculation)
+
+
+def test_the_command_draws_it(finished, manganese, aiida_profile, tmp_path):
+    from click.testing import CliRunner
+
+    from aiida_mlkkr.cli.root import aiida_mlkkr
+
+    def plot(*arguments: str):
+        return CliRunner().invoke(aiida_mlkkr, ['plot', 'ldos', '-p', aiida_profile.name, *arguments])
+
+    result = plot(str(finished.pk), '--on-axis', '-o', str(tmp_path / 'mn.png'))
+    assert result.exit_code == 0, result.output
+    assert '1 sites' in result.output
+    assert (tmp_path / 'mn.png').stat().st_size > 10_000
+    result = plot(str(finished.outputs.ldos.pk), '--all-sites', '-o', str(tmp_path / 'all.pdf'))
+    assert '13 sites' in result.output
+    result = plot(str(manganese.single.pk))
+    assert result.exit_code == 1
+    assert 'is no finished mlkkr.ldos' in result.output
