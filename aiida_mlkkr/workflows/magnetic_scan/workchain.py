@@ -135,7 +135,7 @@ class MagneticScanWorkChain(WorkChain):
 
 
 def validate_inputs(inputs: Mapping[str, Any], _: object) -> str | None:
-    """Message on states that are none, alike in name, or not one moment for each impurity."""
+    """Message on states that are none, whose name cannot be that of a link, or that lack a moment."""
     if 'states' not in inputs or 'scf' not in inputs:
         return None
     states, number = inputs['states'].get_dict(), len(charges(inputs['scf']['impurity_info']))
