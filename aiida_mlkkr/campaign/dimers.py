@@ -125,7 +125,7 @@ def wanted_dimers(shape: DimerShape, charges: Sequence[int]) -> list[PlannedDime
 
 def compare_dimers(planned: Iterable[PlannedDimer], group: orm.Group | None) -> DimerPlan:
     """Look up which pairs a group has, converged and with their exchange."""
-    planned, finished = list(planned), {} if group is None else _finished(group)
+    planned, finished = list(planned), {} if group is None else finished_dimers(group)
     there = {entry: finished[key] for entry in planned if (key := entry.key) in finished}
     return DimerPlan(there, [entry for entry in planned if entry not in there])
 
@@ -140,7 +140,8 @@ def single_impurities(nodes: Iterable[orm.Node]) -> dict[int, FinishedImpurity]:
     return found
 
 
-def _finished(group: orm.Group) -> dict[Key, orm.WorkChainNode]:
+def finished_dimers(group: orm.Group) -> dict[Key, orm.WorkChainNode]:
+    """The clusters of a group that converged and have their exchange, each pair once."""
     query = orm.QueryBuilder()
     query.append(orm.Group, filters={'id': group.pk}, tag='group')
     query.append(

@@ -9,7 +9,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
-from aiida_mlkkr.campaign.dimers import DimerPlan, PlannedDimer
+from aiida_mlkkr.campaign.dimers import DimerPlan, PlannedDimer, finished_dimers
 from aiida_mlkkr.campaign.runs import OPTIONS, Outcome, run_all
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.exchange.tables import joined
@@ -83,8 +83,7 @@ def table_of_group(group: orm.Group) -> ExchangeTable:
 
     :raises ExchangeError: there is none, or they are of different hosts.
     """
-    nodes = [node for node in group.nodes if isinstance(node, orm.WorkChainNode) and node.is_finished_ok]
-    tables = [node.outputs.exchange.table for node in nodes if 'exchange' in node.outputs]
+    tables = [node.outputs.exchange.table for node in finished_dimers(group).values()]
     return joined(sorted(tables, key=_distance_and_elements))
 
 
