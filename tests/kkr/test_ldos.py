@@ -49,7 +49,10 @@ def test_electrons_up_to_an_energy_between_two() -> None:
     [
         (lambda texts: texts.clear(), 'not one with RUNFLAG= ldos'),
         (lambda texts: texts.pop('out_ldos.atom=01_spin2.dat'), 'no out_ldos file of site 1, spin 2'),
-        (lambda texts: texts.update({'out_ldos.atom=02_spin1.dat': '1 2 3 4 5\n2 3 4 5 6'}), 'site 2, spin 1 has other'),
+        (
+            lambda texts: texts.update({'out_ldos.atom=02_spin1.dat': '1 2 3 4 5\n2 3 4 5 6'}),
+            'site 2, spin 1 has other',
+        ),
         (lambda texts: texts.update({'out_ldos.atom=02_spin1.dat': '1 2 3 ****'}), 'spin1.dat: '),
         (lambda texts: texts.update({'out_ldos.atom=02_spin1.dat': '1 nan 3 4 5'}), 'spin1.dat: energies and'),
     ],

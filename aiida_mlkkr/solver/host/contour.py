@@ -71,8 +71,8 @@ def contour_along_axis(bottom: float, top: float, temperature: float, points: in
     :param temperature: which gives the height [K].
     :param points: number of energies, at least 2; shape (points,) each.
     """
-    energies = np.linspace(bottom, top, points) + 1j * pi * JUKKR_BOLTZMANN_RY * temperature
-    weights = np.full(points, -2 / pi * (top - bottom) / (points - 1), dtype=np.complex128)
+    energies = (np.linspace(bottom, top, points) + 1j * pi * JUKKR_BOLTZMANN_RY * temperature).astype(np.complex128)
+    weights: ComplexArray = np.full(points, -2 / pi * (top - bottom) / (points - 1), dtype=np.complex128)
     return energies, weights
 
 

@@ -83,11 +83,10 @@ class MagneticScanWorkChain(WorkChain):
             code, impurities, overrides=merged(overrides or {}, {'exchange': False}), **inputs
         )
         builder = cls.get_builder()
-        builder.scf = {
-            name: value for name, value in joint._inputs(prune=True)['scf'].items() if name != 'magnetic_moments'
-        }
+        scf = {name: value for name, value in joint._inputs(prune=True)['scf'].items() if name != 'magnetic_moments'}
+        builder['scf'] = scf
         if states is None:
-            high = [free_moment(round(z)) if z else 0.0 for z in charges(builder.scf.impurity_info)]
+            high = [free_moment(round(z)) if z else 0.0 for z in charges(scf['impurity_info'])]
             states = trial_states(high)
         builder.states = orm.Dict({name: [float(moment) for moment in moments] for name, moments in states.items()})
         message = validate_inputs(builder._inputs(prune=True), None)

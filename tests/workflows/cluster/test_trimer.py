@@ -42,8 +42,9 @@ def test_given_signs_are_kept(two_against_one):
     assert (results['start'], results['joint_start_fault']) == ('startpot', None)
     assert results['magnetic_state']['obtained'] == [1, 1, -1]
     moments = np.array([row['spin_moment'] for row in results['impurities']])
-    # 3.766 alone among twelve neighbours
-    np.testing.assert_array_less(np.abs(np.abs(moments) - 3.7), 0.6)
+    # three sites without their neighbours: lower than 3.766 alone among twelve, and far from the low spin of 1
+    assert np.all((np.abs(moments) > 2.5) & (np.abs(moments) < 4.0))
+    np.testing.assert_allclose(abs(moments[0]), abs(moments[1]), atol=0.05)
     positions = np.array([row['position_alat'] for row in results['impurities']])
     np.testing.assert_allclose(np.linalg.norm(positions - np.roll(positions, 1, axis=0), axis=1), np.sqrt(0.5))
 
