@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
-from aiida_mlkkr.exchange.conventions import CONVENTIONS, OURS
-
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -27,10 +25,10 @@ WHAT = (
 @click.option(
     '--convention',
     'name',
-    type=click.Choice(list(CONVENTIONS)),
-    default=OURS.name,
+    metavar='NAME',
+    default='aiida-mlkkr',
     show_default=True,
-    help='Of the numbers that are shown.',
+    help='Of the numbers that are shown; the names are in the documentation, topics/exchange.',
 )
 @click.option('--csv', type=click.Path(dir_okay=False, path_type=Path), help='Write the pairs, in our convention.')
 @click.option(
@@ -53,9 +51,12 @@ def show_exchange(what: tuple[str, ...], name: str, csv: Path | None, spirit: Pa
     """
     from rich.console import Console
 
+    from aiida_mlkkr.exchange.conventions import CONVENTIONS
     from aiida_mlkkr.exchange.errors import ExchangeError
     from aiida_mlkkr.exchange.spirit import write_spirit_pairs
 
+    if name not in CONVENTIONS:
+        raise click.BadParameter(f'{name} is none of {", ".join(CONVENTIONS)}', param_hint='--convention')
     try:
         table = find_table(what)
         shown = pairs_shown(table, name, neglected)
@@ -87,6 +88,8 @@ def find_table(what: Sequence[str]) -> ExchangeTable:
 
 def convention_text(name: str) -> str:
     """What the numbers of a convention mean."""
+    from aiida_mlkkr.exchange.conventions import CONVENTIONS
+
     convention = CONVENTIONS[name]
     axis = 'along the moments' if convention.along_moments else 'along the axis of the spins up'
     sign = 'ferromagnetic' if convention.j < 0 else 'antiferromagnetic'
@@ -102,7 +105,7 @@ def pairs_shown(table: ExchangeTable, name: str, neglected: float) -> Table:
     from rich import box
     from rich.table import Table
 
-    from aiida_mlkkr.exchange.conventions import convert, without_small
+    from aiida_mlkkr.exchange.conventions import CONVENTIONS, convert, without_small
 
     convention = CONVENTIONS[name]
     terms = convert(without_small(table.terms(), convention, neglected), convention)

@@ -110,6 +110,11 @@ def test_what_spirit_has_no_place_for(command, aiida_profile, tmp_path):
     assert 'has no place for' in command('show', 'exchange', node.pk, '--convention', 'pairs-once', code=1)
 
 
+def test_a_convention_that_nobody_knows(command, node):
+    output = command('show', 'exchange', node.pk, '--convention', 'mine', code=2)
+    assert 'mine is none of aiida-mlkkr, pairs-once' in output
+
+
 @pytest.mark.parametrize('kind', ['elements', 'distance', 'vectors'])
 def test_pictures(command, node, tmp_path, kind):
     path = tmp_path / 'figure.png'
