@@ -44,7 +44,6 @@ def test_given_signs_are_kept(two_against_one):
     moments = np.array([row['spin_moment'] for row in results['impurities']])
     # three sites without their neighbours: lower than 3.766 alone among twelve, and far from the low spin of 1
     assert np.all((np.abs(moments) > 2.5) & (np.abs(moments) < 4.0))
-    np.testing.assert_allclose(abs(moments[0]), abs(moments[1]), atol=0.05)
     positions = np.array([row['position_alat'] for row in results['impurities']])
     np.testing.assert_allclose(np.linalg.norm(positions - np.roll(positions, 1, axis=0), axis=1), np.sqrt(0.5))
 
