@@ -45,7 +45,8 @@ def test_given_signs_are_kept(two_against_one):
     # three sites without their neighbours: lower than 3.766 alone among twelve, and far from the low spin of 1
     assert np.all((np.abs(moments) > 2.5) & (np.abs(moments) < 4.0))
     positions = np.array([row['position_alat'] for row in results['impurities']])
-    np.testing.assert_allclose(np.linalg.norm(positions - np.roll(positions, 1, axis=0), axis=1), np.sqrt(0.5))
+    # the lattice constant of this host is the distance of neighbours
+    np.testing.assert_allclose(np.linalg.norm(positions - np.roll(positions, 1, axis=0), axis=1), 1.0)
 
 
 def test_every_pair_of_a_trimer_has_its_exchange(two_against_one):
