@@ -247,7 +247,8 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
     def _schedule(self) -> Schedule:
         """The part that is for the start."""
         prediction = self.ctx.course.get('prediction')
-        error = max(prediction['rms_error_per_site_Ry']) if prediction else inf
+        known = prediction and prediction['moments_known']
+        error = max(prediction['rms_error_per_site_Ry']) if known else inf
         return Schedule.from_values(self.inputs.schedule.get_dict()).after(error)
 
     @property
