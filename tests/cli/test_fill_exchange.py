@@ -75,7 +75,7 @@ def test_pairs_are_run_once_and_failures_named(fill, host, broken_code, tmp_path
     from aiida_mlkkr.exchange.tables import read_csv
 
     arguments = ('-H', host, '-e', 'Mn', '--protocol', 'fast', '--singles', 'singles')
-    output = fill(*arguments, '--kkrimp', broken_code.full_label, code=1)
+    output = fill(*arguments, '--kkrimp', str(broken_code.pk), code=1)
     assert 'Mn-Mn in Cu (alat 4.824), 2 sites, shell 1: failed, the self-consistency failed' in output
     assert 'no table: there are no tables to join' in output
     (failed,) = pairs()
