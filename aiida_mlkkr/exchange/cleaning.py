@@ -24,6 +24,8 @@ BoolArray = NDArray[np.bool_]
 OWN_MOMENT: Final = 0.1
 """Smaller moments are induced by the other site, and have no direction of their own [µB]."""
 
+DUPLICATE: Final = 'exact duplicate of another row'
+
 _REPEATED: Final = 1e-6
 """Relative difference below which two J are one number."""
 _SMALL: Final = 1e-3
@@ -107,6 +109,15 @@ def clean(table: RawTable) -> Cleaned:
     return Cleaned(pairs, kept, tuple(findings), swap_noise(pairs))
 
 
+def with_duplicates(table: RawTable, cleaned: Cleaned) -> Pairs:
+    """The rows kept and their exact duplicates: what those who do not look for duplicates learn from and test with."""
+    repeated = [one.rows for one in cleaned.findings if one.reason == DUPLICATE]
+    rows = np.concatenate([cleaned.rows, *repeated])
+    geometries = set(cleaned.pairs.geometries)
+    pairs = table.pairs.subset(np.sort(rows))
+    return pairs.subset(np.array([name in geometries for name in pairs.geometries], dtype=np.bool_))
+
+
 def swap_noise(pairs: Pairs) -> dict[str, SwapNoise]:
     """The noise of labels, for ``all`` and for each geometry that has swap pairs."""
     one, other = swap_pairs(pairs)
@@ -159,7 +170,7 @@ def _duplicates(table: RawTable, left: BoolArray) -> Iterator[tuple[str, IntArra
     _, first = np.unique(numbers, axis=0, return_index=True)
     again = np.delete(np.flatnonzero(left), first)
     if len(again):
-        yield 'exact duplicate of another row', np.sort(again)
+        yield DUPLICATE, np.sort(again)
 
 
 def _repeated_geometries(table: RawTable, left: BoolArray) -> Iterator[tuple[str, IntArray]]:

@@ -132,4 +132,6 @@ def read_mapping(name: str | Path) -> Mapping:
     except ValidationError as error:
         complaint = error.errors(include_url=False)[0]
         where = '.'.join(map(str, complaint['loc']))
-        raise ExchangeError(f'{name} does not say what the table means: {where or "mapping"}: {complaint["msg"]}') from error
+        raise ExchangeError(
+            f'{name} does not say what the table means: {where or "mapping"}: {complaint["msg"]}'
+        ) from error

@@ -74,9 +74,7 @@ class Pairs:
         """Layers, distance and, if there is any, the part of it along z, such as ``3-4 7.51 (6.10) Å``."""
         layers = np.sort(self.layers, axis=1).tolist()
         steps = SAME_PLACE * np.round(np.column_stack([self.distances, np.abs(self.vectors[:, 2])]) / SAME_PLACE)
-        return [
-            f'{a}-{b} {r:.2f}{f" ({z:.2f})" if z else ""} Å' for (a, b), (r, z) in zip(layers, steps, strict=True)
-        ]
+        return [f'{a}-{b} {r:.2f}{f" ({z:.2f})" if z else ""} Å' for (a, b), (r, z) in zip(layers, steps, strict=True)]
 
     def subset(self, chosen: IntArray | NDArray[np.bool_]) -> Self:
         """Some of the pairs."""

@@ -101,6 +101,4 @@ class LabelCovariance:
         strength = 2.0 * sums
         place = -2.0 * (sums[:, None] * points.place - weight @ points.place)
         lengths = -np.sum(place * self.labels.place, axis=0) / np.exp(x[2 : 2 + self._q])
-        return np.concatenate(
-            [[strength.sum(), strength @ self.labels.strength], lengths, strength, place.ravel()]
-        )
+        return np.concatenate([[strength.sum(), strength @ self.labels.strength], lengths, strength, place.ravel()])

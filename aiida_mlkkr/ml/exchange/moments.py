@@ -1,5 +1,4 @@
-"""Moments that elements have in the host, as the training rows tell them: never those of the dimer that is asked for.
-"""
+"""Moments that elements have in the host, as the training rows tell them, never those of the dimer asked for."""
 
 from __future__ import annotations
 

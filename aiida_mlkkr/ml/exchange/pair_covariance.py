@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.optimize import minimize
 
 from aiida_mlkkr.ml.exchange.label_covariance import LabelCovariance, Points
@@ -41,6 +41,10 @@ class Numbered:
     def __len__(self) -> int:
         return len(self.a)
 
+    def subset(self, chosen: NDArray[np.bool_]) -> Numbered:
+        """Some of them."""
+        return Numbered(self.a[chosen], self.b[chosen], self.g[chosen])
+
 
 def symmetric_products(elements: FloatArray, one: Numbered, other: Numbered) -> FloatArray:
     """(E_ac E_bd + E_ad E_bc)/2, shape (n, n').
@@ -48,9 +52,7 @@ def symmetric_products(elements: FloatArray, one: Numbered, other: Numbered) -> 
     :param elements: covariances of the elements of the first with those of the other pairs.
     """
     from_a, from_b = elements[one.a], elements[one.b]
-    products: FloatArray = 0.5 * (
-        from_a[:, other.a] * from_b[:, other.b] + from_a[:, other.b] * from_b[:, other.a]
-    )
+    products: FloatArray = 0.5 * (from_a[:, other.a] * from_b[:, other.b] + from_a[:, other.b] * from_b[:, other.a])
     return products
 
 
@@ -95,40 +97,54 @@ class PairLikelihood:
         of_elements, of_geometries, _ = self.parts(x)
         elements, geometries = self.elements.points(of_elements), self.geometries.points(of_geometries)
         e, g = elements.with_others(elements), geometries.with_others(geometries)
-        products = symmetric_products(e, self._pairs, self._pairs)
-        propagators = g[self._pairs.g][:, self._pairs.g]
-        matrix = propagators * products
+        factors = _Factors.of(e, g, self._pairs)
+        matrix = factors.propagators * factors.products
         matrix[np.diag_indices_from(matrix)] += self.noise(x, self._pairs, elements, geometries)
-        try:
-            factor = cho_factor(matrix, lower=True)
-        except LinAlgError:
+        factor, failed = dpotrf(matrix, lower=True)
+        if failed:
             return _FORBIDDEN, np.zeros_like(x)
-        inverse = cho_solve(factor, np.eye(len(matrix)))
+        triangle, _ = dpotri(factor, lower=True)
+        inverse = np.tril(triangle) + np.tril(triangle, -1).T
         solved = inverse @ self._j
-        value = 0.5 * float(self._j @ solved) + float(np.log(np.diag(factor[0])).sum())
+        value = 0.5 * float(self._j @ solved) + float(np.log(np.diag(factor)).sum())
         slope = 0.5 * (inverse - np.outer(solved, solved))
-        gradient = self._gradient(x, slope, e, g, products, propagators)
+        gradient = self._gradient(x, slope, e, g, factors)
         away = (x - self.expected) / self.width
         return value + 0.5 * float(away @ away), gradient + away / self.width
 
     def _gradient(
-        self, x: FloatArray, slope: FloatArray, e: FloatArray, g: FloatArray, products: FloatArray,
-        propagators: FloatArray,
-    ) -> FloatArray:  # fmt: skip
+        self, x: FloatArray, slope: FloatArray, e: FloatArray, g: FloatArray, factors: _Factors
+    ) -> FloatArray:
         p, (of_elements, of_geometries, noises) = self._pairs, self.parts(x)
-        weight = slope * propagators
-        from_a, from_b = e[p.a], e[p.b]
-        by_a = (weight * from_b[:, p.b]) @ self._is_a + (weight * from_b[:, p.a]) @ self._is_b
-        by_b = (weight * from_a[:, p.a]) @ self._is_b + (weight * from_a[:, p.b]) @ self._is_a
-        by_e = 0.5 * (self._is_a.T @ by_a + self._is_b.T @ by_b)
-        by_g = self._is_g.T @ (slope * products) @ self._is_g
+        weight = slope * factors.propagators
+        by_e = self._is_a.T @ (weight * factors.bb) @ self._is_a + self._is_b.T @ (weight * factors.aa) @ self._is_b
+        crossed = self._is_a.T @ (weight * factors.ab.T) @ self._is_b
+        by_e = 0.5 * (by_e + crossed + crossed.T)
+        by_g = self._is_g.T @ (slope * factors.products) @ self._is_g
         relative, absolute = np.exp(2.0 * noises)
         at_e, at_g = np.diag(e), np.diag(g)
-        local = relative * np.diag(slope)
         size = at_e[p.a] * at_e[p.b] * at_g[p.g]
-        by_e += np.diag(self._is_a.T @ (local * size / at_e[p.a]) + self._is_b.T @ (local * size / at_e[p.b]))
-        by_g += np.diag(self._is_g.T @ (local * size / at_g[p.g]))
-        by_noise = 2.0 * np.array([local @ size, absolute * np.trace(slope)])
+        local = relative * np.diag(slope) * size
+        by_e += np.diag((local @ self._is_a + local @ self._is_b) / at_e)
+        by_g += np.diag(local @ self._is_g / at_g)
+        by_noise = 2.0 * np.array([local.sum(), absolute * np.trace(slope)])
         return np.concatenate(
             [self.elements.gradient(of_elements, by_e), self.geometries.gradient(of_geometries, by_g), by_noise]
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Factors:
+    """Covariances of the elements of n pairs, of the first with the first and so on, and of their geometries (n, n)."""
+
+    aa: FloatArray
+    bb: FloatArray
+    ab: FloatArray
+    products: FloatArray
+    propagators: FloatArray
+
+    @classmethod
+    def of(cls, e: FloatArray, g: FloatArray, p: Numbered) -> _Factors:
+        from_a = e[p.a]
+        aa, ab, bb = from_a[:, p.a], from_a[:, p.b], e[p.b][:, p.b]
+        return cls(aa, bb, ab, 0.5 * (aa * bb + ab * ab.T), g[p.g][:, p.g])

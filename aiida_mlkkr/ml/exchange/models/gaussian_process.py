@@ -27,6 +27,8 @@ IntArray = NDArray[np.int64]
 
 _NO_MOMENT: Final = 0.03
 """Added to moments before the logarithm [µB]."""
+_TELLING: Final = 0.1
+_ENOUGH: Final = 20
 _USUAL_DISTANCE: Final = 5.0
 _ELEMENTS: Final = Prior(level=(0.0, 0.01), slope=(1.0, 0.5), lengths=(0.0, 0.7), strength=0.3, place=0.3)
 _GEOMETRIES: Final = Prior(level=(0.0, 2.0), slope=(-3.0, 1.5), lengths=(0.0, 0.7), strength=0.7, place=0.3)
@@ -47,8 +49,8 @@ class GaussianProcess(PairModel):
     @classmethod
     def choose(cls, pairs: Pairs, options: Any, seed: int) -> Arrays:
         """The most likely hyperparameters."""
-        model = _Data(pairs)
-        return {'hyperparameters': model.likelihood.maximised(options.steps)}
+        data = _Data(pairs)
+        return {'hyperparameters': data.telling.maximised(options.steps)}
 
     def prepare(self) -> None:
         """Condition the process on the training pairs."""
@@ -107,8 +109,19 @@ class _Data:
     @cached_property
     def likelihood(self) -> PairLikelihood:
         """Of the hyperparameters."""
+        return self._likelihood(np.ones(len(self.j), dtype=np.bool_))
+
+    @cached_property
+    def telling(self) -> PairLikelihood:
+        """By the dimers of two elements with moments, unless they are few: the small J of the others tell little."""
+        moments = self.moments.of_elements(self._z) > _TELLING
+        both = moments[self.dimers.a] & moments[self.dimers.b]
+        return self._likelihood(both) if both.sum() >= _ENOUGH else self.likelihood
+
+    def _likelihood(self, chosen: NDArray[np.bool_]) -> PairLikelihood:
         elements = LabelCovariance(_element_labels(self._z, self.moments), _ELEMENTS)
-        return PairLikelihood(elements, LabelCovariance(self._geometry_labels, _GEOMETRIES), self.dimers, self.j)
+        geometries = LabelCovariance(self._geometry_labels, _GEOMETRIES)
+        return PairLikelihood(elements, geometries, self.dimers.subset(chosen), self.j[chosen])
 
     def asked(self, pairs: Pairs, x: FloatArray) -> tuple[Numbered, IntArray, Points, Points]:
         """Different dimers among other pairs, which of them each is, and their elements and geometries."""
