@@ -8,6 +8,7 @@ Phys. Rev. B 87, 184115 (2013) (SOAP); J. P. Darby, J. R. Kermode, G. Csányi, n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ CUTOFF: Final = 5.0
 
 _SOAP: Final = {'r_cut': CUTOFF, 'n_max': 3, 'l_max': 2, 'sigma': 0.5}
 _DIGITS: Final = 3
+_REMEMBERED: Final = 20_000
 
 Clusters = list[tuple[FloatArray, IntArray]]
 
@@ -42,16 +44,18 @@ def sites_of(pairs: Pairs) -> tuple[Clusters, IntArray]:
     known: dict[bytes, int] = {}
     clusters: Clusters = []
     numbers = np.zeros((len(pairs), 2), dtype=np.int64)
-    cache: dict[bytes, list[tuple[FloatArray, IntArray]]] = {}
-    for row in range(len(pairs)):
-        key = b''.join(part[row].tobytes() for part in (pairs.z, pairs.layers, pairs.vectors))
-        if key not in cache:
-            cache[key] = _both_sites(pairs, row)
-        for side, (positions, z) in enumerate(cache[key]):
-            name = np.column_stack([np.round(positions, _DIGITS) + 0.0, z]).tobytes()
+    places: dict[tuple[int, bytes], tuple[FloatArray, IntArray]] = {}
+    for row, (layer, vector) in enumerate(zip(pairs.layers[:, 0].tolist(), pairs.vectors, strict=True)):
+        geometry = (layer, vector.tobytes())
+        if geometry not in places:
+            places[geometry] = surroundings(pairs.host, layer, vector, pairs.z[row], CUTOFF)
+        positions, z = places[geometry]
+        for side in (0, 1):
+            cluster = _around(side, positions, np.concatenate([pairs.z[row], z[2:]]))
+            name = np.column_stack(cluster).tobytes()
             if name not in known:
                 known[name] = len(clusters)
-                clusters.append((positions, z))
+                clusters.append(cluster)
             numbers[row, side] = known[name]
     return clusters, numbers
 
@@ -75,43 +79,45 @@ class Frame:
 
 def describe(name: DescriptorName, clusters: Clusters, frame: Frame) -> FloatArray:
     """Descriptors (u, p) of surroundings."""
-    match name:
-        case 'coulomb_matrix':
-            matrix = CoulombMatrix(n_atoms_max=frame.largest, permutation='sorted_l2')
-            return np.array([matrix.create(_atoms(*cluster)) for cluster in clusters])
-        case 'soap':
-            species = [SYMBOLS[z] for z in sorted(frame.elements)]
-            return _normalised(SOAP(species=species, **_SOAP), clusters)
-        case 'compressed_soap':
-            components = range(len(element_weights(0)))
-            return np.hstack([_normalised(_compressed(component), clusters) for component in components])
+    return np.array([_descriptor(name, frame, np.column_stack(cluster).tobytes()) for cluster in clusters])
 
 
-def _both_sites(pairs: Pairs, row: int) -> list[tuple[FloatArray, IntArray]]:
-    layer, vector, z = int(pairs.layers[row, 0]), pairs.vectors[row], pairs.z[row]
-    positions, charges = surroundings(pairs.host, layer, vector, z, CUTOFF)
-    sites = []
-    for site in (0, 1):
-        relative = positions - positions[site]
-        distance = np.linalg.norm(relative, axis=1)
-        order = np.argsort(distance, kind='stable')
-        kept = order[distance[order] < CUTOFF]
-        sites.append((relative[kept], charges[kept]))
-    return sites
+def _around(site: int, positions: FloatArray, z: IntArray) -> tuple[FloatArray, IntArray]:
+    relative = positions - positions[site]
+    distance = np.linalg.norm(relative, axis=1)
+    order = np.argsort(distance, kind='stable')
+    kept = order[distance[order] < CUTOFF]
+    return np.round(relative[kept], _DIGITS) + 0.0, z[kept]
 
 
-def _atoms(positions: FloatArray, z: IntArray) -> Atoms:
-    return Atoms([SYMBOLS[charge] for charge in z], positions=positions)
+@lru_cache(maxsize=_REMEMBERED)
+def _descriptor(name: DescriptorName, frame: Frame, cluster: bytes) -> FloatArray:
+    table = np.frombuffer(cluster).reshape(-1, 4)
+    atoms = Atoms([SYMBOLS[int(charge)] for charge in table[:, 3]], positions=table[:, :3])
+    if name == 'coulomb_matrix':
+        return np.asarray(_coulomb_matrix(frame.largest).create(atoms))
+    spectra = [_normalised(one.create(atoms, centers=[[0.0, 0.0, 0.0]])[0]) for one in _spectra(name, frame)]
+    return np.concatenate(spectra)
 
 
-def _compressed(component: int) -> SOAP:
-    """For one density, each atom weighted by a smooth function of its element."""
-    weights = {SYMBOLS[z]: float(element_weights(z)[component]) for z in range(1, len(SYMBOLS))}
-    return SOAP(species=list(weights), compression={'mode': 'mu2', 'species_weighting': weights}, **_SOAP)
+@cache
+def _coulomb_matrix(largest: int) -> CoulombMatrix:
+    return CoulombMatrix(n_atoms_max=largest, permutation='sorted_l2')
 
 
-def _normalised(descriptor: SOAP, clusters: Clusters) -> FloatArray:
-    spectra = np.array([descriptor.create(_atoms(*cluster), centers=[[0.0, 0.0, 0.0]])[0] for cluster in clusters])
-    lengths = np.linalg.norm(spectra, axis=1, keepdims=True)
-    normalised: FloatArray = spectra / np.maximum(lengths, 1e-12)
+@cache
+def _spectra(name: DescriptorName, frame: Frame) -> list[SOAP]:
+    """One with a channel for each element; or one for each smooth function of the element that weights the atoms."""
+    if name == 'soap':
+        return [SOAP(species=[SYMBOLS[z] for z in sorted(frame.elements)], **_SOAP)]
+    found = []
+    for component in range(len(element_weights(0))):
+        weights = {SYMBOLS[z]: float(element_weights(z)[component]) for z in range(1, len(SYMBOLS))}
+        compression = {'mode': 'mu2', 'species_weighting': weights}
+        found.append(SOAP(species=list(weights), compression=compression, **_SOAP))
+    return found
+
+
+def _normalised(spectrum: FloatArray) -> FloatArray:
+    normalised: FloatArray = spectrum / max(float(np.linalg.norm(spectrum)), 1e-12)
     return normalised
