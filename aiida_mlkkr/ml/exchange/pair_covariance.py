@@ -41,10 +41,6 @@ class Numbered:
     def __len__(self) -> int:
         return len(self.a)
 
-    def subset(self, chosen: NDArray[np.bool_]) -> Numbered:
-        """Some of them."""
-        return Numbered(self.a[chosen], self.b[chosen], self.g[chosen])
-
 
 def symmetric_products(elements: FloatArray, one: Numbered, other: Numbered) -> FloatArray:
     """(E_ac E_bd + E_ad E_bc)/2, shape (n, n').

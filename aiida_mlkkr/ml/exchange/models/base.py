@@ -81,15 +81,15 @@ class PairModel(ABC):
     def predict(self, pairs: Pairs) -> PairEstimate:
         """What is expected of pairs, and how surely; their J, D and moments are not looked at."""
 
-    def left_out(self) -> PairEstimate:
-        """What each training pair is predicted to be without its pair of elements, with the numbers that were chosen.
+    def of_part(self, rows: IntArray) -> PairModel:
+        """The model that some of the training rows give, with the numbers that all have chosen."""
+        return type(self)(self.pairs.subset(rows), self.options, self.seed, self.chosen)
 
-        Here by five folds; models that know it in closed form say it so.
-        """
+    def left_out(self) -> PairEstimate:
+        """What each training pair is predicted to be without its pair of elements, by five folds."""
         found = PairEstimate(np.zeros(len(self.pairs)), np.zeros(len(self.pairs)))
         for fold in grouped_folds(self.pairs.element_pairs, FOLDS, self.seed):
-            model = type(self)(self.pairs.subset(fold.train), self.options, self.seed, self.chosen)
-            estimate = model.predict(self.pairs.subset(fold.test))
+            estimate = self.of_part(fold.train).predict(self.pairs.subset(fold.test))
             found.mean[fold.test], found.error[fold.test] = estimate.mean, estimate.error
         return found
 

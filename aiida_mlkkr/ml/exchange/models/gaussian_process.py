@@ -16,6 +16,8 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.ml.elements import element_features
+from aiida_mlkkr.ml.errors import ModelError
+from aiida_mlkkr.ml.exchange.induced import InducedExchange, have_moments
 from aiida_mlkkr.ml.exchange.label_covariance import LabelCovariance, Labels, Points, Prior
 from aiida_mlkkr.ml.exchange.models.base import Arrays, PairEstimate, PairModel
 from aiida_mlkkr.ml.exchange.moments import SiteMoments
@@ -27,8 +29,6 @@ IntArray = NDArray[np.int64]
 
 _NO_MOMENT: Final = 0.03
 """Added to moments before the logarithm [µB]."""
-_TELLING: Final = 0.1
-_ENOUGH: Final = 20
 _USUAL_DISTANCE: Final = 5.0
 _ELEMENTS: Final = Prior(level=(0.0, 0.01), slope=(1.0, 0.5), lengths=(0.0, 0.7), strength=0.3, place=0.3)
 _GEOMETRIES: Final = Prior(level=(0.0, 2.0), slope=(-3.0, 1.5), lengths=(0.0, 0.7), strength=0.7, place=0.3)
@@ -41,7 +41,10 @@ class GaussianOptions(Options):
 
 
 class GaussianProcess(PairModel):
-    """The process, given the training pairs; the rows of one dimer count as one, with their mean."""
+    """The process, given the training pairs of elements with moments; the rows of a dimer count as one, with their mean.
+
+    Pairs with an element that has no moment of its own are the matter of :mod:`aiida_mlkkr.ml.exchange.induced`.
+    """
 
     name: ClassVar[str] = 'gaussian_process'
     options_type: ClassVar[type[Options]] = GaussianOptions
@@ -50,7 +53,7 @@ class GaussianProcess(PairModel):
     def choose(cls, pairs: Pairs, options: Any, seed: int) -> Arrays:
         """The most likely hyperparameters."""
         data = _Data(pairs)
-        return {'hyperparameters': data.telling.maximised(options.steps)}
+        return {'hyperparameters': data.likelihood.maximised(options.steps)}
 
     def prepare(self) -> None:
         """Condition the process on the training pairs."""
@@ -69,25 +72,23 @@ class GaussianProcess(PairModel):
 
     def predict(self, pairs: Pairs) -> PairEstimate:
         """Mean and standard error of labels, their noise included."""
+        own = have_moments(pairs, self._data.moments)
+        return _joined(own, self._predict(pairs.subset(own)), self._data.induced.predict(pairs.subset(~own)))
+
+    def of_part(self, rows: IntArray) -> GaussianProcess:
+        """With hyperparameters of its own: those of all pairs have seen the others, and are too sure of them."""
+        return GaussianProcess.fit(self.pairs.subset(rows), self.options, self.seed)
+
+    def _predict(self, pairs: Pairs) -> tuple[FloatArray, FloatArray]:
+        if not len(pairs):
+            return np.zeros(0), np.zeros(0)
         likelihood, x = self._data.likelihood, self.chosen['hyperparameters']
         asked, rows, elements, geometries = self._data.asked(pairs, x)
         cross = self._covariance(asked, elements, geometries)
         known = solve_triangular(self._factor[0], cross.T, lower=True)
         variance = variances(elements, geometries, asked)[0] - np.sum(known**2, axis=0)
         variance = np.maximum(variance, 0.0) + likelihood.noise(x, asked, elements, geometries)
-        return PairEstimate((cross @ self._solved)[rows], np.sqrt(variance)[rows])
-
-    def left_out(self) -> PairEstimate:
-        """In closed form: equation 5.12 of Rasmussen and Williams for blocks, hyperparameters as they are."""
-        inverse = cho_solve(self._factor, np.eye(len(self._data.j)))
-        mean, variance = np.zeros(len(inverse)), np.zeros(len(inverse))
-        both = self._data.dimers.a * len(inverse) + self._data.dimers.b
-        for pair in np.unique(both):
-            rows = np.flatnonzero(both == pair)
-            covariance = np.linalg.inv(inverse[np.ix_(rows, rows)])
-            mean[rows] = self._data.j[rows] - covariance @ self._solved[rows]
-            variance[rows] = np.diag(covariance)
-        return PairEstimate(mean[self._data.rows], np.sqrt(variance)[self._data.rows])
+        return (cross @ self._solved)[rows], np.sqrt(variance)[rows]
 
     def _covariance(self, asked: Numbered, elements: Points, geometries: Points) -> FloatArray:
         trained = self._data.dimers
@@ -97,11 +98,25 @@ class GaussianProcess(PairModel):
         return covariance
 
 
-class _Data:
-    """Training pairs as the process sees them."""
+def _joined(
+    own: NDArray[np.bool_], of_own: tuple[FloatArray, FloatArray], others: tuple[FloatArray, FloatArray]
+) -> PairEstimate:
+    estimate = PairEstimate(np.zeros(len(own)), np.zeros(len(own)))
+    for chosen, (mean, error) in ((own, of_own), (~own, others)):
+        estimate.mean[chosen], estimate.error[chosen] = mean, error
+    return estimate
 
-    def __init__(self, pairs: Pairs) -> None:
-        self.moments = SiteMoments.of_training(pairs)
+
+class _Data:
+    """Training pairs as the process sees them: those of two elements with moments, and the others."""
+
+    def __init__(self, all_pairs: Pairs) -> None:
+        self.moments = SiteMoments.of_training(all_pairs)
+        self.own = have_moments(all_pairs, self.moments)
+        if not self.own.any():
+            raise ModelError('no pair to learn from has two elements with moments of their own')
+        self.induced = InducedExchange(all_pairs.subset(~self.own), self.moments)
+        pairs = all_pairs.subset(self.own)
         self._z, self._names, first, self.dimers, self.rows = _dimers(pairs)
         self.j = np.bincount(self.rows, pairs.j) / np.bincount(self.rows)
         self._geometry_labels = _geometry_labels(pairs.subset(first))
@@ -109,19 +124,8 @@ class _Data:
     @cached_property
     def likelihood(self) -> PairLikelihood:
         """Of the hyperparameters."""
-        return self._likelihood(np.ones(len(self.j), dtype=np.bool_))
-
-    @cached_property
-    def telling(self) -> PairLikelihood:
-        """By the dimers of two elements with moments, unless they are few: the small J of the others tell little."""
-        moments = self.moments.of_elements(self._z) > _TELLING
-        both = moments[self.dimers.a] & moments[self.dimers.b]
-        return self._likelihood(both) if both.sum() >= _ENOUGH else self.likelihood
-
-    def _likelihood(self, chosen: NDArray[np.bool_]) -> PairLikelihood:
         elements = LabelCovariance(_element_labels(self._z, self.moments), _ELEMENTS)
-        geometries = LabelCovariance(self._geometry_labels, _GEOMETRIES)
-        return PairLikelihood(elements, geometries, self.dimers.subset(chosen), self.j[chosen])
+        return PairLikelihood(elements, LabelCovariance(self._geometry_labels, _GEOMETRIES), self.dimers, self.j)
 
     def asked(self, pairs: Pairs, x: FloatArray) -> tuple[Numbered, IntArray, Points, Points]:
         """Different dimers among other pairs, which of them each is, and their elements and geometries."""
