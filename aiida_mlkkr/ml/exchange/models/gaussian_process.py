@@ -41,7 +41,7 @@ class GaussianOptions(Options):
 
 
 class GaussianProcess(PairModel):
-    """The process, given the training pairs of elements with moments; the rows of a dimer count as one, with their mean.
+    """The process, given the training pairs of elements with moments; rows of one dimer count as one, with their mean.
 
     Pairs with an element that has no moment of its own are the matter of :mod:`aiida_mlkkr.ml.exchange.induced`.
     """
