@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiida_mlkkr.benchmark.exchange import ExchangeBenchmark, by_seed
 from aiida_mlkkr.benchmark.summary import NOTHING, TextTable
 from aiida_mlkkr.ml.exchange.splits import SEEDED, PairSplit
 from aiida_mlkkr.plot.exchange import learning_curves_figure, pair_parity_figure
+
+FloatArray = NDArray[np.float64]
 
 REPORT: Final = 'report.md'
 
@@ -65,11 +68,11 @@ def _cell(values: list[float], split: PairSplit) -> str:
     return f'{np.mean(values):.3g}{spread}'
 
 
-def _curves(measured: ExchangeBenchmark) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _curves(measured: ExchangeBenchmark) -> dict[str, tuple[FloatArray, FloatArray]]:
     seed = measured.plan.seeds[0]
     its = [row for row in measured.table.rows if row.split == 'pair' and row.seed == seed and not row.refusal]
     first = {row.fold for row in its if row.fraction < 1.0}
-    curves = {}
+    curves: dict[str, tuple[FloatArray, FloatArray]] = {}
     for model in measured.plan.models:
         points = sorted((row.training, row.mae) for row in its if row.model == model and row.fold in first)
         if points:
