@@ -14,10 +14,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from this_machine import CONNECTION, SCHEDULER_POLL_SECONDS
 
 # aiida looks at both when it is imported: it makes its configuration folder (not in the user's home), and it
 # remembers where verdi is (this environment's, activated or not).
@@ -29,7 +31,6 @@ from aiida.tools.pytest_fixtures import (  # noqa: E402
     aiida_code,
     aiida_code_installed,
     aiida_computer,
-    aiida_computer_local,
     aiida_config_factory,
     aiida_profile_clean,
     aiida_profile_factory,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 # aiida-core allows 2 s, too little on a busy machine.
 DAEMON_SECONDS = 60
+
+# In a profile for tests aiida-core looks at the children of a workchain without a pause, which keeps a core busy.
+RUNNER_POLL_SECONDS = 0.05
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,17 +112,24 @@ def aiida_profile(
     aiida_config: Config, aiida_profile_factory: Callable[..., Any], aiida_storage: Callable[[], dict[str, Any]]
 ) -> Iterator[Profile]:
     """A temporary profile without a broker: enough for ``run_get_node``."""
-    with aiida_profile_factory(aiida_config, **aiida_storage()) as profile:
+    from aiida.manage import get_manager
+
+    manager = get_manager()
+    create_runner = partial(manager.create_runner, poll_interval=RUNNER_POLL_SECONDS)
+    with aiida_profile_factory(aiida_config, **aiida_storage()) as profile, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manager, 'create_runner', create_runner)
         yield profile
 
 
 @pytest.fixture
-def aiida_localhost(aiida_profile: Profile, aiida_computer_local: Callable[..., Computer]) -> Computer:
-    """This machine as a computer: no scheduler, no waiting between polls.
+def aiida_localhost(aiida_profile: Profile, aiida_computer: Callable[..., Computer]) -> Computer:
+    """This machine as a computer: no scheduler.
 
     Not by the label ``localhost``: the archives bring a computer of that name, with a work folder of another machine.
     """
-    return aiida_computer_local(label='mlkkr-tests')
+    return aiida_computer(
+        label='mlkkr-tests', minimum_job_poll_interval=SCHEDULER_POLL_SECONDS, configuration_kwargs=CONNECTION
+    )
 
 
 @pytest.fixture
@@ -182,6 +193,11 @@ def submit_to_daemon(
         return node
 
     with aiida_profile_factory(aiida_config, broker_backend='core.zeromq', **aiida_storage()) as profile:
+        # otherwise the daemon looks at the children of a workchain without a pause
+        profile.is_test_profile = False
+        profile.set_option('runner.poll.interval', 1)
+        aiida_config.update_profile(profile)
+        aiida_config.store()
         client = get_daemon_client(profile.name)
         client.start_daemon(timeout=DAEMON_SECONDS)
         try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aiida_mlkkr.benchmark.exchange import ExchangeBenchmark, by_seed
 from aiida_mlkkr.benchmark.summary import NOTHING, TextTable
 from aiida_mlkkr.ml.exchange.splits import SEEDED, PairSplit
-from aiida_mlkkr.plot.exchange import learning_curves_figure, pair_parity_figure
+from aiida_mlkkr.plot.exchange_surrogates import learning_curves_figure, pair_parity_figure
 
 FloatArray = NDArray[np.float64]
 

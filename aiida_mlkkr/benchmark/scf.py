@@ -71,7 +71,8 @@ class InProcess:
         """From a start potential of an impurity that has files."""
         assert case.files is not None
         known = start.state_known or is_magnetic(start.potential)
-        return converge(case.files.folder, start.potential, schedule, schedule.field(known, None), self.cures)
+        field = schedule.field(known, None)
+        return converge(case.files.folder, start.potential, schedule.after(start.expected), field, self.cures)
 
 
 def converge(

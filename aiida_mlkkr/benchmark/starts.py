@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -26,10 +27,12 @@ class Start:
     """A start potential.
 
     :param state_known: whether its maker knows the magnetic state, so that it needs no initial field.
+    :param expected: error that its maker expects on any site, at most [Ry]; infinite if it does not know.
     """
 
     potential: ImpurityPotential
     state_known: bool
+    expected: float = inf
 
     def values(self, case: Case) -> tuple[FloatArray, ...]:
         """Potential (nspin, size) of each site in Ry, without -2Z/r, as in :class:`ImpurityRecord`."""
@@ -60,7 +63,8 @@ def predicted_start(prediction: Prediction, case: Case, files: Files) -> Start:
     sites = host_of_cluster(files.writeout.potential, case.record.layer)
     bottom = files.writeout.contour_bottom
     potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.start)
-    return Start(potential, state_known=True)
+    expected = inf if prediction.doubtful.any() else float(prediction.error.max())
+    return Start(potential, state_known=True, expected=expected)
 
 
 def _free_atoms(case: Case, files: Files) -> ImpurityPotential:

@@ -15,12 +15,12 @@ from aiida_mlkkr.calculations.records import (
     SHAPES,
     USEFUL,
     Writeout,
-    lattice_of_inputcard,
     read_writeout,
 )
 from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.constants import BOHR_ANGSTROM
 from aiida_mlkkr.kkr.errors import KkrFileError
+from aiida_mlkkr.kkr.inputcard import InputCard
 from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.run import POTENTIAL, KkrimpRun, read_run
 from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
@@ -56,7 +56,9 @@ def lattice_of(folder: orm.FolderData) -> HostLattice:
     if missing:
         raise KkrFileError(f'the retrieved folder of the host lacks {", ".join(missing)}')
     atoms = [site[0] for site in read_potential(StringIO(files.get_object_content('out_potential', 'r'))).sites]
-    crystal = lattice_of_inputcard(files.get_object_content('inputcard', 'r'), np.array([atom.z for atom in atoms]))
+    crystal = InputCard.of_text(files.get_object_content('inputcard', 'r')).lattice(
+        np.array([atom.z for atom in atoms])
+    )
     unit = atoms[0].alat * BOHR_ANGSTROM
     return replace(crystal, cell=unit * crystal.cell, positions=unit * crystal.positions, alat=unit)
 

@@ -48,15 +48,25 @@ def impurity_scf_results(
     return {'results': orm.Dict(results), **outputs}
 
 
-def _impurities(info: dict[str, Any], retrieved: orm.FolderData, results: dict[str, Any]) -> dict[str, Any]:
-    """Sites, charges and moments of the impurities, and their magnetic state."""
+def impurity_sites(info: dict[str, Any], retrieved: orm.FolderData) -> list[int]:
+    """Numbers of the impurities among the sites of a run, from 0, in their own order.
+
+    :param info: ``impurity_info``.
+    :param retrieved: files of the run.
+    """
     with retrieved.base.repository.as_path('kkrflex_atominfo') as path:
         atoms = read_atominfo(path)
     positions = atoms.positions[~atoms.removed]
-    sites = []
+    sites: list[int] = []
     for position in info.get('Rimp_rel', [[0.0, 0.0, 0.0]]):
         near = np.linalg.norm(positions - np.array(position[:3]), axis=1) < SAME_SITE
         sites += np.flatnonzero(near).tolist()
+    return sites
+
+
+def _impurities(info: dict[str, Any], retrieved: orm.FolderData, results: dict[str, Any]) -> dict[str, Any]:
+    """Sites, charges and moments of the impurities, and their magnetic state."""
+    sites = impurity_sites(info, retrieved)
     charges, moments = results['charge_per_atom'], results['spin_moment_per_atom']
     found: dict[str, Any] = {'impurity_sites': sites, 'impurity_charges': [charges[site] for site in sites]}
     if moments and None not in moments:

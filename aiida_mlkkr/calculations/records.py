@@ -6,7 +6,6 @@ Here the files of the host's write-out, the embedded solver's free atoms and the
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from aiida_mlkkr.kkr.cluster import HostLattice, ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
+from aiida_mlkkr.kkr.inputcard import InputCard
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
 from aiida_mlkkr.kkr.mesh import CellMesh
 from aiida_mlkkr.kkr.outcome import judge
@@ -24,6 +24,7 @@ from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, read_p
 from aiida_mlkkr.kkr.run import KkrimpRun
 from aiida_mlkkr.kkr.shapes import read_shapes, values_of, with_shapes
 from aiida_mlkkr.kkr.start_check import shape_fault
+from aiida_mlkkr.kkr.writeout import INPUTCARD, SPIN_ORBIT
 from aiida_mlkkr.ml.dataset import Host, ImpurityRecord, PotentialKind
 from aiida_mlkkr.ml.emulator import PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError
@@ -142,23 +143,22 @@ def read_writeout(folder: Path) -> Writeout:
         raise KkrFileError(
             f'scoef has sites of atom {cluster.layer.max()} of the cell, out_potential has {potential.natom} atoms'
         )
-    inputcard = (folder / 'inputcard').read_text(encoding='ascii', errors='replace')
+    card = InputCard.read(folder / INPUTCARD)
     if potential.is_full_potential and (folder / SHAPES).is_file():
         shapes = read_shapes((folder / SHAPES).read_text(encoding='ascii', errors='replace'))
-        potential = with_shapes(potential, shapes, _shape_numbers(inputcard, potential.natom))
+        potential = with_shapes(potential, shapes, _shape_numbers(card, potential.natom))
     if (folder / 'kkrflex_atominfo').is_file():
         lmax = read_atominfo(folder / 'kkrflex_atominfo').lmax
     else:
-        lmax = np.full(cluster.natom, int(_number(inputcard, 'LMAX')))
+        lmax = np.full(cluster.natom, card.integer('LMAX'))
     if lmax.shape != (cluster.natom,):
         raise KkrFileError(f'kkrflex_atominfo has {lmax.size} sites, scoef {cluster.natom}')
     if (folder / 'kkrflex_green').is_file():
         contour_bottom = read_green(folder / 'kkrflex_green').contour_bottom
     else:
-        contour_bottom = _number(inputcard, 'EMIN')
-    spin_orbit = re.search(r'NEWSOSOL|<use_Chebychev_solver>\s*=\s*T', inputcard) is not None
-    lattice = lattice_of_inputcard(inputcard, np.array([site[0].z for site in potential.sites]))
-    return Writeout(cluster, potential, lattice, lmax, contour_bottom, spin_orbit)
+        contour_bottom = card.number('EMIN')
+    lattice = card.lattice(np.array([site[0].z for site in potential.sites]))
+    return Writeout(cluster, potential, lattice, lmax, contour_bottom, bool(card.options() & SPIN_ORBIT))
 
 
 def record_of_run(
@@ -300,48 +300,7 @@ def _mesh_differs(mine: AtomicPotential, its: AtomicPotential) -> bool:
     return not np.allclose(mine.mesh.r[: inner.n], inner.r, rtol=0.0, atol=_SAME_LENGTH)
 
 
-def _shape_numbers(inputcard: str, natom: int) -> list[int]:
-    """Which shape function, from 1, the cell of each atom has."""
-    _, found, rest = inputcard.partition('<SHAPE>')
-    numbers = [line.split() for line in rest.splitlines()[1 : natom + 1]]
-    if not found:
-        return list(range(1, natom + 1))
-    if len(numbers) != natom or not all(words and words[0].isdigit() for words in numbers):
-        raise KkrFileError(f'the inputcard of the host write-out has no {natom} rows of <SHAPE>')
-    return [int(words[0]) for words in numbers]
-
-
-def _number(inputcard: str, key: str) -> float:
-    match = re.search(rf'^\s*<?{key}>?\s*=\s*([-+.\dEeDd]+)', inputcard, re.MULTILINE)
-    if not match:
-        raise KkrFileError(f'the inputcard of the host write-out has no {key}')
-    return float(match[1].upper().replace('D', 'E'))
-
-
-def lattice_of_inputcard(inputcard: str, z: NDArray[np.float64]) -> HostLattice:
-    """The crystal of an inputcard as aiida-kkr writes it, lengths in units of the lattice constant.
-
-    :param z: nuclear charges of the atoms of its cell.
-    :raises KkrFileError: if it has none.
-    """
-    cell, positions = _rows(inputcard, 'BRAVAIS', 3), _rows(inputcard, '<RBASIS>', len(z))
-    film = re.search(r'INTERFACE\s*=\s*T', inputcard) is not None
-    if re.search(r'CARTESIAN\s*=\s*F', inputcard):
-        positions = positions @ cell
-    try:
-        return HostLattice(cell, positions, z, periodic_z=not film, alat=1.0)
-    except ValueError as error:
-        raise KkrFileError(f'the inputcard of the host write-out has no crystal: {error}') from error
-
-
-def _rows(inputcard: str, key: str, number: int) -> NDArray[np.float64]:
-    """The rows of three numbers below a key."""
-    _, found, rest = inputcard.partition(key)
-    lines = rest.splitlines()[1 : number + 1]
-    try:
-        rows = np.array([[float(word) for word in line.split()[:3]] for line in lines])
-    except ValueError:
-        rows = np.empty(0)
-    if not found or rows.shape != (number, 3):
-        raise KkrFileError(f'the inputcard of the host write-out has no {number} rows of {key}')
-    return rows
+def _shape_numbers(card: InputCard, natom: int) -> list[int]:
+    """Which shape function, from 1, the cell of each atom has: as many as there are atoms, unless the card says so."""
+    numbers = card.table('<SHAPE>', natom, 1)[:, 0].astype(int).tolist()
+    return numbers or list(range(1, natom + 1))

@@ -108,13 +108,7 @@ class WithCode:
                 host_greenfunction=impurity.host_Greenfunction_folder,
                 startpot=potential_file(start.potential),
                 magnetic_moments=[0.0] if start.state_known and not is_magnetic(start.potential) else None,
-                overrides={
-                    'schedule': {
-                        'name': schedule.name,
-                        'stages': list(schedule.stages),
-                        'initial_field': list(schedule.initial_field),
-                    }
-                },
+                overrides={'schedule': schedule.after(start.expected).to_values()},
                 starts=['startpot'],
             )
         except ValueError as error:

@@ -11,13 +11,10 @@ from aiida import orm
 from aiida.engine import ProcessBuilder
 
 from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
-from aiida_mlkkr.campaign.runs import Outcome, run_here, run_in_daemon
+from aiida_mlkkr.campaign.runs import OPTIONS, Outcome, run_all
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.query import QueryError, find_impurities, train_emulator
 from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
-
-_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
-_OPTIONS: dict[str, Any] = {'max_wallclock_seconds': 3600, 'environment_variables': _ONE_THREAD}
 
 
 @dataclass
@@ -42,20 +39,17 @@ class Filling:
     learn_every: int = 0
     tell: Callable[[str], None] = lambda _: None
 
-    def run(self, plan: Plan, jobs: int, goes_on: Callable[[], bool] = lambda: True) -> Iterator[Outcome]:
+    def run(
+        self, plan: Plan, jobs: int, goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Outcome[PlannedImpurity]]:
         """Run what is missing; what is there already is put into the group, too.
 
         :param jobs: how many at a time; 1 runs in this process, more need a running daemon.
         :param goes_on: asked before each run.
         """
         self.group.add_nodes([impurity.process for impurity in plan.there.values()])
-        outcomes = (
-            run_here(plan.missing, self._build, goes_on)
-            if jobs == 1
-            else run_in_daemon(plan.missing, self._build, goes_on, jobs)
-        )
         solutions = 0
-        for outcome in outcomes:
+        for outcome in run_all(plan.missing, self._build, goes_on, jobs):
             if outcome.node is not None:
                 self.group.add_nodes(outcome.node)
             yield outcome
@@ -71,7 +65,7 @@ class Filling:
             emulator=self.emulator,
             protocol=self.protocol,
             overrides={'scf': {'clean_workdir': True}},
-            options=_OPTIONS | dict(self.options),
+            options=OPTIONS | dict(self.options),
         )
         builder['metadata']['label'] = planned.name
         builder['metadata']['description'] = 'aiida-mlkkr fill'

@@ -36,7 +36,12 @@ class PlannedImpurity:
     @property
     def name(self) -> str:
         """Impurities and host, for people."""
-        return f'{"-".join(map(symbol, self.charges))} in {self.host.name}'
+        return f'{"-".join(map(symbol, self.charges))} in {self.where}'
+
+    @property
+    def where(self) -> str:
+        """The host."""
+        return self.host.name
 
     @property
     def impurity_info(self) -> dict[str, Any]:

@@ -6,27 +6,41 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, cast
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from aiida import orm
 from aiida.engine import ProcessBuilder, run_get_node, submit
 
-from aiida_mlkkr.campaign.plan import PlannedImpurity
-
 _POLL_SECONDS = 1.0
+_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 
-Build = Callable[[PlannedImpurity], ProcessBuilder]
-"""Makes the inputs of a run; raises a ``ValueError`` where there can be none."""
+OPTIONS: Final[dict[str, Any]] = {'max_wallclock_seconds': 3600, 'environment_variables': _ONE_THREAD}
+"""Options of the calculations, unless others are given."""
 
 
-class Outcome(NamedTuple):
+class Planned(Protocol):
+    """What is to be run."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def where(self) -> str:
+        """What it is counted with: the host."""
+
+
+P = TypeVar('P', bound=Planned)
+
+
+class Outcome(NamedTuple, Generic[P]):
     """How a run ended.
 
     :param node: its workchain; None if its inputs were refused.
     :param problem: why there is no solution; empty if there is one.
     """
 
-    planned: PlannedImpurity
+    planned: P
     node: orm.WorkChainNode | None
     problem: str
     seconds: float
@@ -37,7 +51,21 @@ class Outcome(NamedTuple):
         return 0 if self.node is None or 'results' not in self.node.outputs else self.node.outputs.results['iterations']
 
 
-def run_here(planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable[[], bool]) -> Iterator[Outcome]:
+def run_all(
+    planned: Iterable[P], build: Callable[[P], ProcessBuilder], goes_on: Callable[[], bool], jobs: int
+) -> Iterator[Outcome[P]]:
+    """Run a plan.
+
+    :param build: makes the inputs of a run; raises a ``ValueError`` where there can be none.
+    :param goes_on: asked before each run; no further one begins after a no.
+    :param jobs: how many at a time; 1 runs in this process, more need a running daemon.
+    """
+    return run_here(planned, build, goes_on) if jobs == 1 else run_in_daemon(planned, build, goes_on, jobs)
+
+
+def run_here(
+    planned: Iterable[P], build: Callable[[P], ProcessBuilder], goes_on: Callable[[], bool]
+) -> Iterator[Outcome[P]]:
     """One after the other in this process, without a daemon; Ctrl-C has to wait for the end of the run under way.
 
     :param goes_on: asked before each run; no further one begins after a no.
@@ -57,14 +85,14 @@ def run_here(planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable
 
 
 def run_in_daemon(
-    planned: Iterable[PlannedImpurity], build: Build, goes_on: Callable[[], bool], jobs: int
-) -> Iterator[Outcome]:
+    planned: Iterable[P], build: Callable[[P], ProcessBuilder], goes_on: Callable[[], bool], jobs: int
+) -> Iterator[Outcome[P]]:
     """Several at a time by the daemon, which has to be running.
 
     :param goes_on: asked before each run; after a no those under way come to their end, and no further one begins.
     """
     waiting = iter(planned)
-    running: dict[str, tuple[PlannedImpurity, orm.WorkChainNode, float]] = {}
+    running: dict[str, tuple[P, orm.WorkChainNode, float]] = {}
     exhausted = False
     while running or not exhausted:
         while len(running) < jobs and not exhausted:
@@ -93,7 +121,7 @@ def _signals_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _outcome(planned: PlannedImpurity, node: orm.WorkChainNode, begin: float) -> Outcome:
+def _outcome(planned: P, node: orm.WorkChainNode, begin: float) -> Outcome[P]:
     problem = ''
     if node.is_killed:
         problem = 'it was killed'

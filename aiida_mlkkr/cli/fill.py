@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.campaign import embedded_solver, failure, group_of, listed, nodes_of, run_plan, show_outcomes
 from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.train import show_dropped
 
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode, Group, Node
+    from aiida.orm import AbstractCode, Group
     from rich.console import Console
 
-    from aiida_mlkkr.campaign.fill import Filling
     from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
     from aiida_mlkkr.campaign.runs import Outcome
     from aiida_mlkkr.data.dataset import ImpurityDatasetData
@@ -143,18 +141,21 @@ def fill(
         if dry_run:
             return
         filling = Filling(
-            code=code or _embedded_solver(),
-            group=_group(label),
+            code=code or embedded_solver(),
+            group=group_of(label),
             protocol=protocol,
             options=given,
             emulator=emulator,
             learn_every=learn_every or 0,
             tell=lambda text: console.print(text, markup=False, highlight=False),
         )
-        outcomes, interrupted = _run(console, filling, plan, jobs or cores())
+        at_a_time = jobs or cores()
+        outcomes, interrupted = run_plan(
+            console, lambda goes_on: filling.run(plan, at_a_time, goes_on), len(plan.missing), at_a_time, _line
+        )
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    _show_outcomes(console, outcomes)
+    show_outcomes(console, outcomes)
     shards = _show_datasets(console, filling.group)
     if output is not None and shards:
         _write(console, shards, output)
@@ -172,38 +173,12 @@ def _plan(console: Console, hosts: Sequence[str], elements: str | None, singles:
     from aiida_mlkkr.campaign.plan import compare, parse_elements, wanted
 
     charges = None if elements is None else parse_elements(elements)
-    clusters = host_clusters([node for item in hosts for node in _nodes(item)])
+    clusters = host_clusters([node for item in hosts for node in nodes_of(item, '--host')])
     if not clusters:
         raise ValueError(f"there is no write-out of a host's Green function in {', '.join(hosts)}")
     planned = [entry for cluster in clusters for entry in wanted(cluster, charges, singles, shells)]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         return compare(planned, progress)
-
-
-def _nodes(item: str) -> list[Node]:
-    """The nodes of a group, or the one node that is meant."""
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-    from aiida.orm import Group, QueryBuilder, load_node
-
-    group = QueryBuilder().append(Group, filters={'label': item}).first(flat=True)
-    if group is not None:
-        return list(group.nodes)
-    try:
-        return [load_node(item)]
-    except (NotExistent, MultipleObjectsError, ValueError) as error:
-        raise ValueError(f'--host {item}: there is no such group or node ({error})') from error
-
-
-def _group(label: str) -> Group:
-    from aiida.orm import Group
-
-    return Group.collection.get_or_create(label)[0]
-
-
-def _embedded_solver() -> AbstractCode:
-    from aiida_mlkkr.demo.codes import embedded_solver
-
-    return embedded_solver()
 
 
 def _show_plan(console: Console, plan: Plan) -> None:
@@ -218,7 +193,7 @@ def _show_plan(console: Console, plan: Plan) -> None:
         for number, what in ((1, 'single'), (2, 'pairs')):
             there, missing = (_names(entries, pk, number) for entries in (plan.there, plan.missing))
             if there or missing:
-                table.add_row(f'{name} (write-out {pk})', what, _listed(there), _listed(missing))
+                table.add_row(f'{name} (write-out {pk})', what, listed(there), listed(missing))
     console.print(table, markup=False)
 
 
@@ -232,79 +207,14 @@ def _names(entries: Iterable[PlannedImpurity], writeout: int | None, number: int
     ]
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f'{len(names)}: {", ".join(names)}' if names else '0'
-
-
-def _run(console: Console, filling: Filling, plan: Plan, jobs: int) -> tuple[list[Outcome], bool]:
-    """Run the plan; tells whether it was interrupted."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from aiida_mlkkr.demo.interruption import Interruption
-
-    outcomes: list[Outcome] = []
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Interruption() as interruption,
-        _daemon(jobs if plan.missing else 1),
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task('impurities', total=len(plan.missing))
-        for outcome in filling.run(plan, jobs, lambda: not interruption.requested):
-            outcomes.append(outcome)
-            failed = sum(bool(entry.problem) for entry in outcomes)
-            console.print(_line(outcome), markup=False, highlight=False, soft_wrap=True)
-            progress.update(task, advance=1, description=f'impurities, {failed} failed' if failed else 'impurities')
-        return outcomes, len(outcomes) < len(plan.missing)
-
-
-def _daemon(jobs: int) -> Any:
-    from aiida.manage import get_manager
-
-    from aiida_mlkkr.demo.profile import DemoProfile, running_daemon
-
-    profile = get_manager().get_profile()
-    assert profile is not None
-    if jobs == 1:
-        return nullcontext()
-    if profile.process_control_backend is None:
-        raise ValueError(
-            f'profile {profile.name!r} has no broker for a daemon: give it one with `verdi profile configure-broker '
-            f'core.zeromq -p {profile.name}`, or run one at a time with --jobs 1'
-        )
-    return running_daemon(DemoProfile(profile.name, own=False, created=False))
-
-
-def _line(outcome: Outcome) -> str:
-    pk = '' if outcome.node is None else f' (workchain {outcome.node.pk})'
-    if outcome.problem:
-        return f'{outcome.planned.name}: failed, {outcome.problem}{pk}'
-    results = outcome.node.outputs.results  # type: ignore[union-attr]
+def _line(outcome: Outcome[PlannedImpurity]) -> str:
+    if outcome.problem or outcome.node is None:
+        return failure(outcome)
+    results = outcome.node.outputs.results
     return (
         f'{outcome.planned.name}: {outcome.iterations} iterations from the {results["start"]} start, '
-        f'{results["total_spin_moment"]:.3f} µB, {outcome.seconds:.0f} s{pk}'
+        f'{results["total_spin_moment"]:.3f} µB, {outcome.seconds:.0f} s (workchain {outcome.node.pk})'
     )
-
-
-def _show_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    if not outcomes:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ('host', 'run', 'converged', 'failed', 'iterations', 'seconds'):
-        table.add_column(title, justify='left' if title == 'host' else 'right')
-    for name in Counter(outcome.planned.host.name for outcome in outcomes):
-        of_host = [outcome for outcome in outcomes if outcome.planned.host.name == name]
-        good = [outcome for outcome in of_host if not outcome.problem]
-        mean = f'{sum(outcome.iterations for outcome in good) / len(good):.1f}' if good else ''
-        seconds = f'{sum(outcome.seconds for outcome in of_host) / len(of_host):.1f}'
-        table.add_row(name, str(len(of_host)), str(len(good)), str(len(of_host) - len(good)), mean, seconds)
-    console.print(table)
-    for outcome in outcomes:
-        if outcome.problem:
-            console.print(f'failed: {_line(outcome)}', markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_datasets(console: Console, group: Group) -> list[ImpurityDatasetData]:

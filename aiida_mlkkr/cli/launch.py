@@ -53,7 +53,7 @@ def launch() -> None:
     '--state',
     default=None,
     metavar='STATE',
-    help="ferro, antiferro, or signs such as '+-+'; 0 for no moment.  [default: ferro]",
+    help="ferro, antiferro, free (begun parallel), or signs such as '+-+'; 0 for no moment.  [default: ferro]",
 )
 @click.option(
     '--single',
@@ -110,7 +110,7 @@ def cluster(
             kkr=kkr,
             singles=singles,
             emulator=emulator,
-            magnetic_state=state if state in (None, 'ferro', 'antiferro') else _signs(state),
+            magnetic_state=state if state in (None, 'ferro', 'antiferro', 'free') else _signs(state),
             protocol=protocol,
             overrides=overrides,
         )
@@ -128,7 +128,7 @@ def cluster(
 def _builder(host: Node, wish: Any, **inputs: Any) -> ProcessBuilder:
     from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 
-    folder = _remote_folder(host)
+    folder = remote_folder(host)
     if 'impurity_info' in folder.creator.inputs:
         inputs |= {'host_greenfunction': folder, 'kkr': None}
     else:
@@ -136,10 +136,11 @@ def _builder(host: Node, wish: Any, **inputs: Any) -> ProcessBuilder:
     return KkrClusterWorkChain.get_builder_from_protocol(impurities=wish, **inputs)
 
 
-def _remote_folder(host: Any) -> RemoteData:
+def remote_folder(host: Any) -> RemoteData:
+    """Remote folder of a host or its write-out; :raises ValueError: it is neither."""
     from aiida.orm import ProcessNode
 
-    names = ('GF_host_remote', 'last_RemoteData', 'remote_folder')
+    names = ('host_greenfunction', 'GF_host_remote', 'last_RemoteData', 'remote_folder')
     found = [host.outputs[name] for name in names if name in host.outputs] if isinstance(host, ProcessNode) else [host]
     if not found or getattr(found[0], 'creator', None) is None:
         raise ValueError(f'{host} is no calculation of KKRhost, and no remote folder of one')
@@ -168,7 +169,7 @@ def _place(site: str) -> dict[str, Any]:
 
 def _signs(state: str) -> list[int]:
     if not set(state) <= SIGNS.keys():
-        raise ValueError(f'--state is ferro, antiferro or signs such as +-+, not {state}')
+        raise ValueError(f'--state is ferro, antiferro, free or signs such as +-+, not {state}')
     return [SIGNS[sign] for sign in state]
 
 

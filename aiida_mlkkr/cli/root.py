@@ -9,8 +9,12 @@ from aiida_mlkkr import __version__
 from aiida_mlkkr.cli.benchmark import benchmark
 from aiida_mlkkr.cli.demo import demo
 from aiida_mlkkr.cli.fill import fill
+from aiida_mlkkr.cli.fill_exchange import fill_exchange
 from aiida_mlkkr.cli.launch import launch
+from aiida_mlkkr.cli.ldos import launch_ldos, plot_ldos
+from aiida_mlkkr.cli.magnetic_scan import magnetic_scan
 from aiida_mlkkr.cli.model import model
+from aiida_mlkkr.cli.plot import plot
 from aiida_mlkkr.cli.predict import predict
 from aiida_mlkkr.cli.show import show
 from aiida_mlkkr.cli.train import train
@@ -20,11 +24,12 @@ _QUIET = {'verbosity': 'warning'}
 _SETTINGS = {
     'help_option_names': ['-h', '--help'],
     'default_map': {
-        **dict.fromkeys(('demo', 'fill', 'predict', 'train'), _QUIET),
+        **dict.fromkeys(('demo', 'fill', 'fill-exchange', 'predict', 'train'), _QUIET),
         'benchmark': {'emulator': _QUIET},
-        'launch': {'cluster': _QUIET},
+        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
-        'show': {'model': _QUIET},
+        'plot': {'exchange': _QUIET, 'ldos': _QUIET},
+        'show': {'exchange': _QUIET, 'model': _QUIET},
     },
 }
 
@@ -38,8 +43,13 @@ def aiida_mlkkr() -> None:
 aiida_mlkkr.add_command(benchmark)
 aiida_mlkkr.add_command(demo)
 aiida_mlkkr.add_command(fill)
+aiida_mlkkr.add_command(fill_exchange)
 aiida_mlkkr.add_command(launch)
 aiida_mlkkr.add_command(model)
+aiida_mlkkr.add_command(plot)
 aiida_mlkkr.add_command(predict)
 aiida_mlkkr.add_command(show)
 aiida_mlkkr.add_command(train)
+launch.add_command(launch_ldos)
+launch.add_command(magnetic_scan)
+plot.add_command(plot_ldos)

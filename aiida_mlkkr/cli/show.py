@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli.exchange import show_exchange
 from aiida_mlkkr.cli.model import check_model, find_model
 
 if TYPE_CHECKING:
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 _QUANTITIES = {'average': 'spin average', 'splitting': 'splitting'}
 _PERIODS = 7
 _PARTS = {'own': 'with an impurity', 'around': 'beside one'}
+_FACTORS = {**_PARTS, 'magnetic': 'with a magnetic one', 'unseen_host': 'in hosts not seen'}
 
 
 @click.group('show')
 def show() -> None:
     """Look at what there is."""
+
+
+show.add_command(show_exchange)
 
 
 @show.command('model')
@@ -62,6 +67,14 @@ def show_report(console: Console, report: dict[str, Any]) -> None:
     moment = report.get('splitting_own', {}).get('left_out_moment_rms_muB')
     if moment is not None:
         console.print(f'Moments of impurities left out: {moment:.2f} µB off (rms).', markup=False, highlight=False)
+    if outliers := report.get('outliers_Ry'):
+        named = ', '.join(f'{name} (off by {off:.2f} Ry)' for name, off in outliers.items())
+        console.print(
+            f'Not learnt from, as they do not follow from the others: {named}. Most likely they are another kind of '
+            'solution; look at their cores.',
+            markup=False,
+            highlight=False,
+        )
 
 
 def periodic_table(elements: Iterable[str]) -> Iterator[str]:
@@ -106,7 +119,7 @@ def _facts(model: SurrogateData) -> dict[str, str]:
         'trained on': f'{spec.number} impurities ({", ".join(spec.elements)})',
         'hosts': ', '.join(spec.hosts),
         'potentials': ', '.join(f'{name} {value}' for name, value in spec.kind.items()),
-        'errors times': ', '.join(f'{value:.2f} {_PARTS.get(part, part)}' for part, value in calibration.items()),
+        'errors times': ', '.join(f'{value:.2f} {_FACTORS[part]}' for part, value in calibration.items()),
         'made by': f'aiida-mlkkr {spec.package_version}, format {spec.format_version}',
         'arrays': f'{len(spec.arrays)}, {sum(array.nbytes for array in model.arrays.values()) / 1e6:.2f} MB; they fit '
         'the spec and each other',

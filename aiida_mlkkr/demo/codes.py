@@ -1,4 +1,4 @@
-"""Codes: the programs of this package on this machine, the embedded solver and the training, or a JuKKR code."""
+"""Codes: the programs of this package on this machine (solver, host Green functions, training), or a JuKKR code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLUGIN = 'kkr.kkrimp'
 SOLVER = 'mlkkr-kkrimp'
+HOST_WRITER = 'mlkkr-kkrhost'
+HOST_PLUGIN = 'kkr.kkr'
 TRAINING = 'aiida-mlkkr-train'
 TRAINING_PLUGIN = 'mlkkr.train'
 COMPUTER_LABEL = 'mlkkr-localhost'
@@ -59,7 +61,8 @@ def local_computer() -> Computer:
         computer.set_default_mpiprocs_per_machine(1)
         computer.set_minimum_job_poll_interval(0.5)
     if not computer.is_configured:
-        computer.configure(safe_interval=0.0)
+        # the start of a login shell takes longer than what it is asked for, twice a second
+        computer.configure(safe_interval=0.0, use_login_shell=False)
     return computer
 
 
@@ -69,6 +72,14 @@ def embedded_solver() -> InstalledCode:
     :raises DemoError: it is not installed.
     """
     return _code_of(SOLVER, PLUGIN, 'embedded impurity solver')
+
+
+def host_writer() -> InstalledCode:
+    """The program that writes out the Green function of a host as an AiiDA code of this machine.
+
+    :raises DemoError: it is not installed.
+    """
+    return _code_of(HOST_WRITER, HOST_PLUGIN, 'host Green functions')
 
 
 def training_code() -> InstalledCode:

@@ -59,8 +59,9 @@ def explanation(info: RunInfo) -> str:
         f"Single impurities in {info.host}, computed by {info.code}. Standard start: the archive's potential by the "
         'voronoi code. Emulator: a start predicted by a model trained on all impurities of the archive but those of '
         'this element. Iterations: until the error of the potential is below '
-        f'{CRITERION:g} Ry, with the same mixing schedule for both starts; "!": not converged, which counts as no '
-        'saving; "*": a start that was given up is counted in. Predicted: what the first iteration gives with the '
+        f'{CRITERION:g} Ry, with the same mixing schedule for both starts, of which the tuned one takes larger steps '
+        'from a prediction; "!": not converged, which counts as no saving; "*": a start that was given up is counted '
+        'in. Predicted: what the first iteration gives with the '
         'predicted potential. Moment: of the whole cluster. Charge: electrons on the impurity site. |Δ|, ΔV: largest '
         "deviation of any run from JuKKR's stored result, of the charges on any site, of the potentials as root mean "
         "square over all sites and spins. Time: the code's own run time, JuKKR's on the machine of the archive; the "

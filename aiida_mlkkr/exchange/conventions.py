@@ -143,3 +143,19 @@ def convert(terms: PairTerms, target: Convention) -> PairTerms:
     assert j is not None
     assert d is not None
     return replace(terms, convention=target, j=j, d=d, s=of('s', terms.s, axes), b=of('b', terms.b, np.ones_like(axes)))
+
+
+def without_small(terms: PairTerms, target: Convention, neglected: float) -> PairTerms:
+    """Leave out S and B where the target has no place for them.
+
+    :param neglected: largest element of S, and largest B, that may be left out [meV].
+    :raises ExchangeError: S or B is larger.
+    """
+    left_out = [name for name in ('s', 'b') if getattr(target, name) is None]
+    sizes = [np.abs(values).max(initial=0.0) for name in left_out if (values := getattr(terms, name)) is not None]
+    if (largest := UNITS[terms.convention.unit] * max(sizes, default=0.0)) > neglected:
+        raise ExchangeError(
+            f'{target.name} has no place for {", ".join(left_out).upper()}, which is up to {largest:.3g} meV here; '
+            'allow it to be neglected'
+        )
+    return replace(terms, s=None if 's' in left_out else terms.s, b=None if 'b' in left_out else terms.b)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .conventions import CONVENTIONS, convert
-from .errors import ExchangeError
+from .conventions import CONVENTIONS, convert, without_small
 from .table import ExchangeTable
 
 FloatArray = NDArray[np.float64]
@@ -21,14 +19,8 @@ def spirit_rows(table: ExchangeTable, neglected: float = 0.0) -> FloatArray:
     :param neglected: largest element of S, and largest B, that may be left out [meV]: Spirit's pairs have neither.
     :raises ExchangeError: S or B is larger.
     """
-    ours = table.terms()
-    assert ours.s is not None
-    largest = max(np.abs(ours.s).max(initial=0.0), 0.0 if ours.b is None else np.abs(ours.b).max(initial=0.0))
-    if largest > neglected:
-        raise ExchangeError(
-            f"Spirit's pairs have J and D only, but S or B is up to {largest:.3g} meV here; allow it to be neglected"
-        )
-    spirit = convert(replace(ours, s=None, b=None), CONVENTIONS['spirit'])
+    target = CONVENTIONS['spirit']
+    spirit = convert(without_small(table.terms(), target, neglected), target)
     return np.column_stack([table.pairs, np.zeros((len(table.pairs), 3)), spirit.j, spirit.d])
 
 

@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 CLOSEST: Final = 0.1
 """Sites closer than this coincide [Å]."""
 
+CONVENTION_LINE: Final = f'# convention {OURS.name}: H = {OURS.hamiltonian}; e along the moments'
+"""The first line of a CSV file."""
+
 
 @dataclass(frozen=True, eq=False)
 class ExchangeTable:
@@ -160,7 +163,7 @@ class ExchangeTable:
             row |= {'moment_i_muB': float(self.moments[i]), 'moment_j_muB': float(self.moments[j])}
             row |= {'J_meV': float(terms.j[k])}
             row |= {f'D{axis}_meV': float(x) for axis, x in zip('xyz', terms.d[k], strict=True)}
-            row |= {f'S{name}_meV': float(terms.s[k][a, b]) for name, (a, b) in _S_COLUMNS.items()}
+            row |= {f'S{name}_meV': float(terms.s[k][a, b]) for name, (a, b) in S_COLUMNS.items()}
             row |= {'B_meV': None if self.biquadratic is None else float(self.biquadratic[k])}
             row |= {'spread_meV': float(self.spread[k]), 'method': self.method}
             rows.append(row)
@@ -178,13 +181,14 @@ class ExchangeTable:
         """Write the rows, after a comment that states the convention."""
         rows = self.rows()
         with path.open('w', encoding='utf-8', newline='') as stream:
-            stream.write(f'# convention {OURS.name}: H = {OURS.hamiltonian}; e along the moments\n')
+            stream.write(f'{CONVENTION_LINE}\n')
             writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [], lineterminator='\n')
             writer.writeheader()
             writer.writerows(rows)
 
 
-_S_COLUMNS: Final = {'xx': (0, 0), 'yy': (1, 1), 'xy': (0, 1), 'xz': (0, 2), 'yz': (1, 2)}
+S_COLUMNS: Final = {'xx': (0, 0), 'yy': (1, 1), 'xy': (0, 1), 'xz': (0, 2), 'yz': (1, 2)}
+"""Elements of S that a row has."""
 
 
 def along_moments(tensors: FloatArray, moments_i: FloatArray, moments_j: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.fortran import parse_floats
 
@@ -33,9 +35,14 @@ class InputCard:
         :raises KkrFileError: if it is not text.
         """
         try:
-            return cls(str(path), tuple(path.read_text(encoding='ascii').splitlines()))
+            return cls.of_text(path.read_text(encoding='ascii'), str(path))
         except UnicodeDecodeError as error:
             raise KkrFileError(f'{path}: not an inputcard, it holds bytes that are not ASCII text') from error
+
+    @classmethod
+    def of_text(cls, text: str, name: str = 'inputcard') -> InputCard:
+        """The inputcard with this content."""
+        return cls(name, tuple(text.splitlines()))
 
     def words(self, key: str) -> list[str]:
         """What follows ``KEY=`` on its line; empty if the key is absent.
@@ -107,14 +114,30 @@ class InputCard:
                 return np.array(values)
         return np.empty((0, columns))
 
+    def lattice(self, z: NDArray[np.float64]) -> HostLattice:
+        """The crystal, lengths in units of the lattice constant.
+
+        :param z: nuclear charges of the atoms of its cell.
+        :raises KkrFileError: if there is none.
+        """
+        cell, positions = self.table('BRAVAIS', 3, 3), self.table('<RBASIS>', len(z), 3)
+        if not len(cell) or not len(positions):
+            raise KkrFileError(f'{self.name}: no {"<RBASIS>" if len(cell) else "BRAVAIS"}, so that there is no crystal')
+        if self.words('CARTESIAN') and not self.logical('CARTESIAN'):
+            positions = positions @ cell
+        try:
+            return HostLattice(cell, positions, z, periodic_z=not self.logical('INTERFACE'), alat=1.0)
+        except ValueError as error:
+            raise KkrFileError(f'{self.name}: no crystal: {error}') from error
+
     def options(self) -> set[str]:
         """Names of the options that are set: words below RUNOPT and TESTOPT, and in lower case keys ``<name>= T``."""
         names: set[str] = set()
         for index, line in enumerate(self.lines):
             if line.split()[:1] == ['RUNOPT']:
-                names.update(' '.join(self.lines[index + 1 : index + 2]).split())
+                names.update(_fields(self.lines[index + 1 : index + 2]))
             elif line.split()[:1] == ['TESTOPT']:
-                names.update(' '.join(self.lines[index + 1 : index + 3]).split())
+                names.update(_fields(self.lines[index + 1 : index + 3]))
             elif (found := re.match(r'\s*(<\w+>)\s*=\s*(\S+)', line)) and _LOGICAL.get(found[2].upper()):
                 names.add(found[1].lower())
         return names
@@ -125,3 +148,9 @@ class InputCard:
             return [float(value) for value in parse_floats(text)]
         except ValueError:
             return []
+
+
+def _fields(lines: Iterable[str]) -> Iterator[str]:
+    """Options; each takes up to eight characters, and one of eight is not separated from the next."""
+    for word in ' '.join(lines).split():
+        yield from (word[k : k + 8] for k in range(0, len(word), 8))

@@ -112,6 +112,11 @@ class HostGreen:
         """Lowest energy of the contour in Ry: the smallest real part."""
         return float(self.energies.real.min())
 
+    @property
+    def is_for_densities_of_states(self) -> bool:
+        """Whether the energies lie along the real axis, so that their sum gives no charge."""
+        return bool(self.energies.size > 1 and np.ptp(self.energies.imag) == 0)
+
 
 @dataclass(frozen=True, eq=False)
 class IntercellReference:

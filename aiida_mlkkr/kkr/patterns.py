@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, Final
 
 import numpy as np
@@ -48,13 +49,25 @@ def arranged(lattice: HostLattice, wish: Wish | Sequence[Wish]) -> tuple[list[La
     make = PATTERNS[wish['pattern']]
     if wish['pattern'] in _COUNTED:
         arguments.setdefault('number', len(charges))
+    _check_arguments(wish['pattern'], arguments)
     try:
         sites = make(lattice, **arguments)
     except TypeError as error:
-        raise ValueError(f'{wish["pattern"]}: {str(error).partition("() ")[2] or error}') from error
+        raise ValueError(f'{wish["pattern"]}: {error}') from error
     if len(charges) not in (1, len(sites)):
         raise ValueError(f'{len(charges)} elements for the {len(sites)} sites of a {wish["pattern"]}')
     return sites, charges if len(charges) == len(sites) else charges * len(sites)
+
+
+def _check_arguments(pattern: str, arguments: Mapping[str, Any]) -> None:
+    _, *known = signature(PATTERNS[pattern]).parameters.values()
+    unknown = arguments.keys() - {argument.name for argument in known}
+    if unknown:
+        names = ', '.join(argument.name for argument in known)
+        raise ValueError(f'the pattern {pattern} takes {names}, not {", ".join(sorted(unknown))}')
+    missing = [argument.name for argument in known if argument.default is argument.empty]
+    if missing := [name for name in missing if name not in arguments]:
+        raise ValueError(f'the pattern {pattern} needs {" and ".join(missing)}')
 
 
 def nuclear_charge(element: str | float) -> int:

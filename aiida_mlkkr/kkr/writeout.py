@@ -26,7 +26,7 @@ GREEN: Final = ('kkrflex_green', 'kkrflex_tmat')
 REST: Final = ('kkrflex_atominfo', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
 
 _PRINTED: Final = r'{name}\s*=\s*([-+.\dEeDd]+)'
-_SPIN_ORBIT: Final = {'NEWSOSOL', '<use_chebychev_solver>'}
+SPIN_ORBIT: Final = {'NEWSOSOL', '<use_chebychev_solver>'}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def read_summary(folder: Path, with_green: bool = True) -> WriteoutSummary:
         core_counts=tuple(len(block.core) for block in blocks),
         contour_bottom=card.number('EMIN'),
         energies=energies,
-        spin_orbit=bool(card.options() & _SPIN_ORBIT),
+        spin_orbit=bool(card.options() & SPIN_ORBIT),
         neutrality=_printed(printed, 'charge neutrality in unit cell'),
         warnings=tuple(line.strip() for line in printed.splitlines() if line.lstrip().startswith('WARNING')),
     )

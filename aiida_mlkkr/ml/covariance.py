@@ -129,15 +129,15 @@ def _matern(x: FloatArray, first: IntArray, y: FloatArray, second: IntArray) -> 
     return values
 
 
-def covariance_of(
+def covariances_of(
     contributions: Contributions,
     outputs: FloatArray,
     errors: FloatArray,
     descriptions: Sequence[Sequence[float]],
     number: int,
     seed: int,
-) -> Covariance:
-    """The most likely covariance of observations, or of some of them where there are very many.
+) -> list[Covariance]:
+    """The most likely covariance of observations, or of some of them where there are very many, for each description.
 
     :param errors: (n,) standard errors of the observations in units of the outputs' root mean square.
     :param descriptions: for each way to describe contributions the lengths (d,) of the features that are expected
@@ -149,18 +149,15 @@ def covariance_of(
     if n > number:
         chosen = np.sort(np.random.default_rng(seed).choice(n, number, replace=False))
     seen = contributions.subset(chosen)
-    found = [_most_likely(seen, outputs[chosen], errors[chosen], lengths) for lengths in descriptions]
-    return min(found, key=lambda pair: pair[0])[1]
+    return [_most_likely(seen, outputs[chosen], errors[chosen], lengths) for lengths in descriptions]
 
 
 def _most_likely(
     contributions: Contributions, outputs: FloatArray, errors: FloatArray, prior_lengths: Sequence[float]
-) -> tuple[float, Covariance]:
+) -> Covariance:
     """Maximise the marginal likelihood, the amplitude common to all outputs taken at its best, with the priors.
 
     Where there is only one environment, the part that depends on it is left at its prior.
-
-    :return: minus the logarithm of likelihood and prior, and the covariance.
     """
     prior = np.log(prior_lengths)
     d = len(prior)
@@ -191,7 +188,7 @@ def _most_likely(
     bounds = list(zip(low[free], high[free], strict=True))
     starts = [centre, centre + np.array([_SECOND_START] * 2 * d + [0.0] * len(_SCALARS))]
     best = min((minimize(cost, start[free], method='L-BFGS-B', bounds=bounds) for start in starts), key=lambda r: r.fun)
-    return float(best.fun), covariance(best.x)
+    return covariance(best.x)
 
 
 def _are_several(environments: FloatArray) -> bool:

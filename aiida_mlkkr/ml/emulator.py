@@ -9,7 +9,7 @@ host, and an impurity that is too far from all training data is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
 
@@ -30,8 +30,10 @@ from aiida_mlkkr.ml.dataset import (
 )
 from aiida_mlkkr.ml.elements import has_open_shell
 from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
+from aiida_mlkkr.ml.judgement import SMALL_MOMENT, judge
 from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
 from aiida_mlkkr.ml.monitor import Monitor
+from aiida_mlkkr.ml.outliers import outliers
 from aiida_mlkkr.ml.radial import channel_functions
 from aiida_mlkkr.ml.reach import FAR, OTHER_ROW, unknown_share
 from aiida_mlkkr.ml.sites import MAGNETIC, NEIGHBOUR_RANGE, Sites, sites_of_cluster
@@ -42,12 +44,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 TASK: Final = 'impurity_potential'
-
-SMALL_MOMENT: Final = 0.25
-"""Predicted moments below this (µB) are none: the error with which those in Cu and Ag are predicted.
-
-Not more: a splitting where there should be none vanishes in the self-consistency, one that is missing never appears.
-"""
 
 LASTING_MOMENT: Final = 1.0
 """A self-consistency begins with a splitting that belongs to so large a moment (µB) at least, if it has one at all.
@@ -61,9 +57,6 @@ STONER: Final = 0.06
 
 MOMENT_FACTOR: Final = 2.0
 """A moment that is asked for and the predicted one may differ by this factor and still mean the same state."""
-
-UNSEEN_HOST: Final = 3.0
-"""Factor of the expected errors in a host that was not in the training data: 2.8 from Cu to Ag and back by `kernel`."""
 
 _DOWN_UP: Final = np.array([[1.0], [-1.0]])
 _PREFIX: Final = 'model_'
@@ -150,7 +143,8 @@ class PotentialEmulator:
     :param seen: (m, 2) nuclear charges of the impurities that it has seen and of the atoms that they replaced.
     :param number: how many clusters it was trained on.
     :param calibration: factors of the model's standard errors that make those of left-out sites right, for sites with
-        an impurity (``own``) and beside one (``around``).
+        an impurity (``own``, or ``magnetic`` with a moment) and beside one (``around``), and in a host that it has not
+        seen (``unseen_host``).
     :param report: how well it predicts its training data when left out, see :meth:`fit`.
     """
 
@@ -187,7 +181,8 @@ class PotentialEmulator:
 
         The report has root mean square errors in Ry (µB for moments) of sites left out of the training with all of
         their cluster, for ``average`` and ``splitting``, each ``own`` (with an impurity) and ``around`` (beside one).
-        They are those of converged potentials, if there are any.
+        They are those of converged potentials, if there are any. Outliers (:mod:`aiida_mlkkr.ml.outliers`) are not
+        trained on; ``outliers_Ry`` has how far they are off what the others say.
 
         :param monitor: told how far it is, and asked whether to stop.
         :raises DatasetError: if the dataset is empty or without spins.
@@ -198,28 +193,16 @@ class PotentialEmulator:
         method, options = model_type(settings.model), settings.model_options()
         with threadpool_limits(limits=1, user_api='blas'):  # several threads add up in another order: other bytes
             sites, targets = training_rows(dataset, settings.radial_functions)
+            if wrong := outliers(sites, targets):
+                dataset = ImpurityDataset(
+                    dataset.kind, tuple(record for record in dataset.impurities if not _any_of(record, wrong))
+                )
+                sites, targets = training_rows(dataset, settings.radial_functions)
             if refusal := method.refusal(sites, targets):
                 raise ModelError(f'the model {settings.model} cannot learn from these data: {refusal}')
             model = method.fit(sites, targets, options, settings.seed, monitor or Monitor())
-            left_out = model.left_out(sites, targets, options, settings.seed)
-        squares = {
-            'average': np.sum((left_out.average - targets.average) ** 2, axis=(1, 2)),
-            'splitting': np.sum((left_out.splitting - targets.splitting) ** 2, axis=(1, 2)),
-        }
-        total = squares['average'] + squares['splitting']
-        calibration: dict[str, float] = {}
-        report: dict[str, Any] = {}
-        true = (targets.error == 0.0) | targets.error.all()
-        for part, rows in (('own', sites.changed & true), ('around', ~sites.changed & true)):
-            if rows.any():
-                judged = rows & (left_out.variance > 0.0)  # without, the site is beyond the reach of the model
-                ratio = total[judged] / left_out.variance[judged]
-                calibration[part] = float(np.sqrt(ratio.mean())) if judged.any() else 1.0
-                report |= {
-                    f'{name}_{part}': _quality(getattr(targets, name)[rows], squares[name][rows]) for name in squares
-                }
-        moments = (left_out.moment - targets.moment)[sites.changed & true]
-        report['splitting_own']['left_out_moment_rms_muB'] = float(np.sqrt(np.mean(moments**2)))
+            calibration, report = judge(model, sites, targets, options, settings.seed)
+        report['outliers_Ry'] = {f'{symbol(z)} in place of {symbol(on)}': off for (z, on), off in wrong.items()}
         seen = np.unique(np.stack([sites.z, sites.z_host], axis=1)[sites.changed], axis=0)
         number = len(dataset.impurities)
         return cls(settings, dataset.kind, dataset.hosts, seen, number, model, calibration, report)
@@ -258,7 +241,7 @@ class PotentialEmulator:
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
         alike = orbits(sites)
         estimate = self._model.predict(sites.subset(np.array([orbit.sites[0] for orbit in alike])))
-        parts = np.where(changed, self._calibration.get('own', 1.0), self._calibration.get('around', 1.0))
+        factors = self._factors(changed, signs, host_seen)
         v: list[FloatArray] = [np.empty(0)] * len(z)
         error = np.zeros(len(z))
         for row, orbit in enumerate(alike):
@@ -268,13 +251,20 @@ class PotentialEmulator:
             splitting = functions.expand(orbit.spread(estimate.splitting[row]))
             for number, site in enumerate(members):
                 v[site] = reference[site] + average[number] + _DOWN_UP * splitting[number]
-            error[members] = parts[members] * np.sqrt(estimate.variance[row])
+            error[members] = factors[members] * np.sqrt(estimate.variance[row])
         all_moments = np.zeros(len(z))
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
             raise ModelError(f'what the model predicts in {host.name} is not finite')
-        factor = 1.0 if host_seen else UNSEEN_HOST
-        return Prediction(tuple(v), factor * error, all_moments, host_seen, doubtful)
+        return Prediction(tuple(v), error, all_moments, host_seen, doubtful)
+
+    def _factors(self, changed: NDArray[np.bool_], signs: FloatArray, host_seen: bool) -> FloatArray:
+        """Factors (natom,) of the model's standard errors."""
+        known = self._calibration
+        one = known.get('own', known.get('magnetic', 1.0))
+        other = known.get('magnetic', one)
+        factors = np.where(changed, np.where(signs == 0.0, one, other), known.get('around', 1.0))
+        return factors if host_seen else known['unseen_host'] * factors
 
     def check(self, kind: PotentialKind, host: Host, z: FloatArray, layer: IntArray) -> None:
         """Whether the model can answer for impurities in a host.
@@ -474,13 +464,10 @@ def _rows_of(
     )
 
 
-def _quality(values: FloatArray, squares: FloatArray) -> dict[str, Any]:
-    return {
-        'number_of_sites': len(values),
-        'rms_Ry': float(np.sqrt(np.mean(np.sum(values**2, axis=(1, 2))))),
-        'left_out_rms_Ry': float(np.sqrt(np.mean(squares))),
-        'left_out_median_Ry': float(np.median(np.sqrt(squares))),
-    }
+def _any_of(record: ImpurityRecord, impurities: Container[tuple[int, int]]) -> bool:
+    """Whether one of some impurities, by nuclear charge and that of the atom replaced, is in a cluster."""
+    own = record.impurities
+    return any(pair in impurities for pair in zip(record.z[own].tolist(), record.z_host[own].tolist(), strict=True))
 
 
 def _signs(z: FloatArray, asked: Sequence[float] | None, expected: FloatArray) -> FloatArray:

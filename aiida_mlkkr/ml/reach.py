@@ -38,12 +38,17 @@ def unknown_share(seen: IntArray, asked: IntArray) -> FloatArray:
     :param seen: (m, 2) nuclear charges of impurities and of the atoms of the host that they replaced.
     :param asked: (n, 2) the same of those in question.
     """
-    matrix = _covariance(seen, seen)
-    matrix[np.diag_indices_from(matrix)] += _NOISE
     cross = _covariance(asked, seen)
-    explained = np.einsum('ij,ji->i', cross, np.linalg.solve(matrix, cross.T))
+    explained = np.einsum('ij,ji->i', cross, np.linalg.solve(covariance_of_seen(seen), cross.T))
     share: FloatArray = np.clip(1.0 - explained, 0.0, 1.0)
     return share
+
+
+def covariance_of_seen(seen: IntArray) -> FloatArray:
+    """Covariances (m, m), with noise, of what impurities do, in units of the variance of one."""
+    matrix = _covariance(seen, seen)
+    matrix[np.diag_indices_from(matrix)] += _NOISE
+    return matrix
 
 
 def _covariance(one: IntArray, other: IntArray) -> FloatArray:

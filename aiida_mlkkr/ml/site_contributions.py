@@ -31,9 +31,9 @@ PRIOR_LENGTHS: Final = {
 }
 """Of the features: those of the element, the radius of the sphere in Bohr, the distance in units of the radius.
 
-An element on the site is described in one of two ways, whichever is more likely for the data: by its place in the
-periodic table (period, group, sp and f electrons), so that Al is like Ga and not like Mg, or with the group without gap
-and the d electrons (columns 4 and 5), so that an sp element is like the one before it.
+An element on the site is described in two ways, each with processes of its own: by its place in the periodic table
+(period, group, sp and f electrons), so that Al is like Ga and not like Mg, and with the group without gap and the d
+electrons (columns 4 and 5), so that an sp element is like the one before it.
 """
 
 _D: Final = FEATURES.index('d electrons')

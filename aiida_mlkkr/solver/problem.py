@@ -349,7 +349,8 @@ def check_impurity_against_host(
             )
     bottom, fermi = green.contour_bottom, float(green.energies[-1].real)
     for number, (block, *_) in enumerate(potential.sites, start=1):
-        fault = core_fault(round(block.z), Counter(state.l for state in block.core), bottom, fermi)
+        contour = (None, None) if green.is_for_densities_of_states else (bottom, fermi)
+        fault = core_fault(round(block.z), Counter(state.l for state in block.core), *contour)
         if fault and block.z == round(block.z):
             raise InconsistentInputError(
                 f'potential: site {number} ({symbol(block.z)}): {fault}; list the states below the bottom of the '

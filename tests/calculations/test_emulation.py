@@ -206,7 +206,7 @@ def test_hosts_that_are_refused(predict, copper, folder):
         assert words in process.exit_message, process.exit_message
     for words, writeout in {
         'the retrieved folder of the host write-out lacks scoef, out_potential, inputcard': folder(),
-        'has no EMIN': changed('inputcard', card.replace('EMIN', 'EXIT')),
+        'EMIN= and 1 number expected': changed('inputcard', card.replace('EMIN', 'EXIT')),
         'in this host: out_potential: site 1, spin 1, line': changed('out_potential', text[:2000]),
     }.items():
         _, process = predict(host_writeout=writeout)

@@ -105,10 +105,10 @@ def test_bad_inputs_are_refused_when_the_builder_is_filled(builder, datasets):
             builder(**inputs)
 
 
-def test_a_checkpoint_of_another_computer(builder, aiida_computer_local):
+def test_a_checkpoint_of_another_computer(builder, aiida_computer):
     from aiida import orm
 
-    elsewhere = orm.RemoteData(remote_path='/elsewhere', computer=aiida_computer_local(label='elsewhere')).store()
+    elsewhere = orm.RemoteData(remote_path='/elsewhere', computer=aiida_computer(label='elsewhere')).store()
     with pytest.raises(ValueError, match='parent_folder is on elsewhere, the code on mlkkr-tests'):
         run(builder(parent_folder=elsewhere))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 
@@ -37,12 +39,12 @@ def test_in_this_process_as_in_the_workchain(zinc, kkrimp_code):
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
     schedule = Schedule.from_values(schedule_values(read_protocols('schedules'), 'tuned', 1e-6))
-    start = fixed_start('free_atoms', zinc, zinc.files)
+    near = replace(fixed_start('free_atoms', zinc, zinc.files), expected=0.01)
     here = InProcess(Cures.from_values(protocol_inputs('kkrimp_base')['cures'], {}))
     rows = [
-        measure(zinc, zinc.files, Origin('free_atoms'), start, schedule, run) for run in (here, WithCode(kkrimp_code))
+        measure(zinc, zinc.files, Origin('free_atoms'), near, schedule, run) for run in (here, WithCode(kkrimp_code))
     ]
-    assert rows[0].iterations == rows[1].iterations == 15
+    assert rows[0].iterations == rows[1].iterations < 15, 'larger steps than in the schedule from afar'
     for row in rows:
         assert row.problem == ''
         assert row.charge_error < 1e-5

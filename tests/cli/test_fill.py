@@ -75,7 +75,7 @@ def test_a_failure_is_named_and_what_is_missing_is_run(fill, hosts, broken_code,
     arguments = ('-H', 'copper fill', '-e', 'Zn,Si', '--protocol', 'fast')
     options = tmp_path / 'options.yaml'
     options.write_text('max_wallclock_seconds: 77\n')
-    output = fill(*arguments, '--kkrimp', broken_code.full_label, '--options', str(options), code=1)
+    output = fill(*arguments, '--kkrimp', str(broken_code.pk), '--options', str(options), code=1)
     failed = next(node for node in filled() if not node.is_finished_ok)
     jobs = [node for node in failed.called_descendants if isinstance(node, orm.CalcJobNode)]
     assert {node.get_option('max_wallclock_seconds') for node in jobs} == {77}

@@ -37,8 +37,8 @@ def launch(aiida_profile, writeout, kkrimp_code):
     [
         (('-e', 'Mn,Xx'), 'there is no element Xx'),
         (('-e', 'Mn,Fe', '--shell', '9'), 'do not fit into the 13 sites of the write-out'),
-        (('-e', 'Mn,Fe', '--number', '3'), "unexpected keyword argument 'number'"),
-        (('-e', 'Mn,Fe', '--state', '+x'), '--state is ferro, antiferro or signs'),
+        (('-e', 'Mn,Fe', '--number', '3'), 'the pattern dimer takes shell, centre, not number'),
+        (('-e', 'Mn,Fe', '--state', '+x'), '--state is ferro, antiferro, free or signs'),
         (('-e', 'Mn,Fe', '--state', '+'), 'for each of the 2 impurities'),
     ],
 )

@@ -141,9 +141,9 @@ def test_spirit_without_d(without_s: ExchangeTable, tmp_path: Path) -> None:
 
 
 def test_spirit_drops_nothing_silently(trimer: ExchangeTable, without_s: ExchangeTable) -> None:
-    with pytest.raises(ExchangeError, match=r'S or B is up to .* meV'):
+    with pytest.raises(ExchangeError, match=r'no place for S, B, which is up to .* meV'):
         spirit_rows(trimer)
-    with pytest.raises(ExchangeError, match=r'S or B is up to 0\.3 meV'):
+    with pytest.raises(ExchangeError, match=r'no place for S, B, which is up to 0\.3 meV'):
         spirit_rows(replace(without_s, biquadratic=np.full(3, -0.3)))
     np.testing.assert_allclose(spirit_rows(trimer, neglected=10.0), spirit_rows(without_s), atol=1e-12)
 

@@ -66,3 +66,22 @@ def test_not_text(tmp_path: Path) -> None:
     (tmp_path / 'inputcard').write_bytes(b'\xff\xfe')
     with pytest.raises(KkrFileError, match='not an inputcard'):
         InputCard.read(tmp_path / 'inputcard')
+
+
+def test_an_option_of_eight_characters_touches_the_next_one() -> None:
+    assert InputCard.of_text('RUNOPT\nNEWSOSOLKKRFLEX \n').options() == {'NEWSOSOL', 'KKRFLEX'}
+
+
+def test_the_crystal() -> None:
+    card = InputCard.of_text(
+        'BRAVAIS\n 2 0 0\n 0 2 0\n 0 0 1\nCARTESIAN= F\n<RBASIS>\n 0 0 0\n .5 .5 .5 1\nINTERFACE= T'
+    )
+    lattice = card.lattice(np.array([55.0, 17.0]))
+    np.testing.assert_array_equal(lattice.positions, [[0, 0, 0], [1, 1, 0.5]])
+    assert (lattice.periodic_z, lattice.alat) == (False, 1.0)
+
+
+@pytest.mark.parametrize(('natom', 'message'), [(1, 'no <RBASIS>, so that there is no crystal'), (0, 'no crystal')])
+def test_no_crystal(card: InputCard, natom: int, message: str) -> None:
+    with pytest.raises(KkrFileError, match=message):
+        card.lattice(np.full(natom, 29.0))

@@ -17,6 +17,7 @@ def test_the_schedules_of_the_package(name):
     assert schedule.name == name
     assert schedule.stages[-1]['QBOUND'] == 1e-7
     assert all(stage['QBOUND'] > 1e-7 for stage in schedule.stages[:-1])
+    assert schedule.after(0.001).stages[-1]['QBOUND'] == 1e-7
     assert schedule.initial_field[0] > 0
 
 
@@ -33,6 +34,18 @@ def test_the_field_acts_in_the_first_stage_and_is_taken_away_in_the_others():
     assert schedule.settings(0, (0.02, 10)) == {**STAGE, 'HFIELD': [0.02, 10]}
     assert schedule.settings(1, (0.02, 10))['HFIELD'] == [0.0, 0]
     assert schedule.keys == {'HFIELD', 'IMIX', 'MIXFAC', 'SCFSTEPS', 'QBOUND', 'ITDBRY'}
+
+
+def test_stages_of_their_own_from_near_the_solution():
+    values = {**VALUES, 'near': {'error': 0.02, 'stages': [{**STAGE, 'MIXFAC': 0.5, 'LAST': 1}]}}
+    schedule = Schedule.from_values(values)
+    assert schedule.to_values() == values
+    assert [stage['MIXFAC'] for stage in schedule.after(0.03).stages] == [0.03, 0.03]
+    assert [stage['MIXFAC'] for stage in schedule.after(0.01).stages] == [0.5]
+    assert 'LAST' in schedule.keys
+    without = Schedule.from_values(VALUES)
+    assert without.to_values() == VALUES
+    assert without.after(0.0) == without
 
 
 @pytest.mark.parametrize(
@@ -64,6 +77,9 @@ def test_a_field_does_not_make_moments_of_both_signs():
         ({'stages': [{**STAGE, 'QBOUND': float('nan')}]}, 'a number of Ry above 0, not nan'),
         ({'stages': [{'IMIX': 0}]}, 'stage 1 of the schedule lacks MIXFAC, SCFSTEPS, QBOUND'),
         ({'stages': [{**STAGE, 'HFIELD': [0.1, 1]}]}, 'give initial_field instead'),
+        ({'near': {'error': 0.02, 'stages': []}}, 'at least one stage'),
+        ({'near': {'error': 0.0, 'stages': [STAGE]}}, 'near has an error, a number of Ry above 0'),
+        ({'near': {'error': 0.02}}, 'near has an error'),
         ({'initial_field': [-0.1, 3]}, 'initial_field is a strength'),
         ({'initial_field': [0.1, 2.5]}, 'initial_field is a strength'),
         ({'initial_field': 0.1}, r'initial_field is a strength \(Ry\) and a number of iterations, not 0\.1'),

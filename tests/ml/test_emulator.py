@@ -12,9 +12,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from aiida_mlkkr.kkr.cluster import HostLattice
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
-from aiida_mlkkr.ml.emulator import UNSEEN_HOST, EmulatorSettings, PotentialEmulator, Prediction
+from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.files import read_dataset
+from aiida_mlkkr.ml.models.kernel import Kernel
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.radial import volume_weights
 
@@ -236,7 +237,7 @@ def test_training_takes_one_thread_whatever_there_are() -> None:
 
 def test_the_report_says_how_good_it_is(emulator: PotentialEmulator) -> None:
     report = emulator.report
-    assert set(report) == {'average_own', 'average_around', 'splitting_own', 'splitting_around'}
+    assert set(report) == {'average_own', 'average_around', 'splitting_own', 'splitting_around', 'outliers_Ry'}
     own = report['average_own']
     assert 0 < own['left_out_rms_Ry'] < 0.3 * own['rms_Ry']
     assert 0 < report['splitting_own']['left_out_moment_rms_muB'] < 1.0
@@ -295,7 +296,7 @@ def test_a_prediction_has_the_zero_of_its_host(emulator: PotentialEmulator) -> N
     assert not other.host_seen
     # what a model has learnt of one host alone does not go over to another
     np.testing.assert_allclose(other.v, np.array(one.v) + 0.01, atol=1e-9)
-    assert (other.error[1:] >= UNSEEN_HOST * one.error[1:] - 1e-12).all()
+    assert (other.error[1:] >= Kernel.unseen_host * one.error[1:] - 1e-12).all()
 
 
 @pytest.mark.parametrize('z', [64.0, 79.0, 0.0])

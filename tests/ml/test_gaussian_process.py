@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr.ml.contributions import Contributions
-from aiida_mlkkr.ml.covariance import Covariance, covariance_of
+from aiida_mlkkr.ml.covariance import Covariance, covariances_of
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.gaussian_process import GaussianProcess
 
@@ -158,7 +158,7 @@ def test_an_environment_shares_as_much_as_it_is_alike() -> None:
 
 
 def fit(x: Contributions, y: np.ndarray, lengths: list[float], number: int = 300, seed: int = 0) -> Covariance:
-    return covariance_of(x, y, np.zeros(len(y)), [lengths], number, seed)
+    return covariances_of(x, y, np.zeros(len(y)), [lengths], number, seed)[0]
 
 
 def test_lengths_tell_which_feature_matters() -> None:
@@ -172,12 +172,13 @@ def test_lengths_tell_which_feature_matters() -> None:
     np.testing.assert_allclose(mean, np.sin(asked[:, :1]), atol=0.05)
 
 
-def test_of_two_descriptions_the_likelier_is_taken() -> None:
+def test_each_description_gets_its_covariance() -> None:
     x = np.random.default_rng(1).uniform(0.0, 10.0, (40, 2))
-    for relevant in (0, 1):
-        y = np.sin(x[:, [relevant]])
-        found = covariance_of(single(x), y, np.zeros(40), [[2.5, 1e6], [1e6, 2.5]], 300, 0)
-        assert found.lengths[relevant] < 10.0 < 1e5 < found.lengths[1 - relevant]
+    descriptions = [[2.5, 1e6], [1e6, 2.5]]
+    for found, description in zip(
+        covariances_of(single(x), np.sin(x), np.zeros(40), descriptions, 300, 0), descriptions, strict=True
+    ):
+        np.testing.assert_array_equal(found.lengths > 1e5, np.array(description) > 1e5)
 
 
 def test_variances_are_those_of_the_errors() -> None:

@@ -86,6 +86,8 @@ class JacobiLegendre(PotentialModel):
 
     name: ClassVar[str] = 'jacobi_legendre'
     options_type: ClassVar[type[Options]] = JacobiLegendreOptions
+    unseen_host: ClassVar[float] = 2.1
+    closed_form: ClassVar[bool] = True
 
     def __init__(
         self, options: JacobiLegendreOptions, expansions: list[Expansion], channels: int, functions: int

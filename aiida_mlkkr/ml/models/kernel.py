@@ -2,9 +2,10 @@
 
 The potential of a site is a sum of contributions, each of an impurity: of the one on the site itself, by its element
 and the environment of the site (SOAP), and of each other one, by its element and its distance. The neighbours' part is
-learnt first, on the sites of the host, and taken off where there is an impurity. What splits the spins changes its sign
-with the moment of its impurity. Each l of a full potential has processes of its own, covariant by the tensors of the
-site's geometry.
+learnt first, on the sites of the host, and taken off where there is an impurity. Elements on a site can be described in
+two ways, and data of few impurities do not tell which is right: the prediction is the mean of both. What splits the
+spins changes its sign with the moment of its impurity. Each l of a full potential has processes of its own, covariant
+by the tensors of the site's geometry.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from aiida_mlkkr.ml.contributions import Contributions
-from aiida_mlkkr.ml.covariance import covariance_of
+from aiida_mlkkr.ml.covariance import covariances_of
 from aiida_mlkkr.ml.errors import ModelError
-from aiida_mlkkr.ml.gaussian_process import GaussianProcess
+from aiida_mlkkr.ml.mixture import Mixture
 from aiida_mlkkr.ml.models.base import Arrays, Estimate, Options, PotentialModel, Targets
 from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.site_contributions import (
@@ -84,7 +85,7 @@ class _Training:
     """What a process is trained on: observations of sites first, then those of the host, which are zeros.
 
     :param site: rows of the table that the former are of.
-    :param contributions, outputs, errors: of all observations, see :class:`GaussianProcess`.
+    :param contributions, outputs, errors: of all observations, see :class:`Mixture`.
     """
 
     site: IntArray
@@ -103,8 +104,10 @@ class Kernel(PotentialModel):
 
     name: ClassVar[str] = 'kernel'
     options_type: ClassVar[type[Options]] = KernelOptions
+    unseen_host: ClassVar[float] = 3.5
+    closed_form: ClassVar[bool] = True
 
-    def __init__(self, processes: dict[str, GaussianProcess], lmax: int, functions: int) -> None:
+    def __init__(self, processes: dict[str, Mixture], lmax: int, functions: int) -> None:
         self._processes = processes
         self._lmax = lmax
         self._functions = functions
@@ -117,7 +120,7 @@ class Kernel(PotentialModel):
         for step, kind in enumerate(kinds):
             training = model._training(kind, sites, targets)
             if training.outputs.any():
-                covariance = covariance_of(
+                covariances = covariances_of(
                     training.contributions,
                     training.outputs[:, : model._functions],
                     training.errors,
@@ -125,8 +128,8 @@ class Kernel(PotentialModel):
                     options.observations_for_lengths,
                     seed,
                 )
-                model._processes[kind.name] = GaussianProcess.condition(
-                    training.contributions, training.outputs, training.errors, covariance, options.rank
+                model._processes[kind.name] = Mixture.condition(
+                    training.contributions, training.outputs, training.errors, covariances, options.rank
                 )
             monitor.progress('kernel', step + 1, len(kinds), {})
         if not model._processes:
@@ -138,7 +141,7 @@ class Kernel(PotentialModel):
         found = self._nothing(sites)
         for kind, process in self._trained():
             asked = kind.contributions(sites)
-            self._add(found, kind, process, asked, *process.predict(asked.contributions, asked.of_host))
+            self._add(found, kind, asked, *process.predict(asked.contributions, asked.of_host))
         return found
 
     def left_out(self, sites: Sites, targets: Targets, options: Any, seed: int) -> Estimate:
@@ -157,7 +160,7 @@ class Kernel(PotentialModel):
                 training.errors,
                 groups,
             )
-            self._add(found, kind, process, asked, mean, variance)
+            self._add(found, kind, asked, mean, variance)
         return found
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
@@ -165,17 +168,21 @@ class Kernel(PotentialModel):
         arrays: Arrays = {}
         for name, process in self._processes.items():
             arrays |= process.to_arrays(name)
-        return arrays, {'processes': list(self._processes), 'lmax': self._lmax, 'functions': self._functions}
+        return arrays, {
+            'processes': {name: len(process.members) for name, process in self._processes.items()},
+            'lmax': self._lmax,
+            'functions': self._functions,
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, details: dict[str, Any]) -> Self:
         """Take back what :meth:`to_arrays` gave."""
         model = cls({}, int(details['lmax']), int(details['functions']))
         known = {kind.name: kind for kind in model._kinds()}
-        for name in details['processes']:
-            process = GaussianProcess.from_arrays(arrays, name)
-            if process.weights.shape[1] != model._functions + known[name].has_moment:
-                raise ModelError(f'the process {name} has {process.weights.shape[1]} outputs')
+        for name, number in details['processes'].items():
+            process = Mixture.from_arrays(arrays, name, number)
+            if process.outputs != model._functions + known[name].has_moment:
+                raise ModelError(f'the process {name} has {process.outputs} outputs')
             model._processes[name] = process
         return model
 
@@ -183,13 +190,15 @@ class Kernel(PotentialModel):
         """All kinds of processes, in the order in which they are trained."""
         return (_Kind(*one) for one in product(_PARTS, _QUANTITIES, range(self._lmax + 1)))
 
-    def _trained(self) -> Iterator[tuple[_Kind, GaussianProcess]]:
+    def _trained(self) -> Iterator[tuple[_Kind, Mixture]]:
         return ((kind, self._processes[kind.name]) for kind in self._kinds() if kind.name in self._processes)
 
     def _descriptions(self, kind: _Kind) -> Sequence[Sequence[float]]:
         """Lengths expected before the data of a process are seen: elements resemble each other as for l = 0."""
         spherical = self._processes.get(replace(kind, l=0).name)
-        return PRIOR_LENGTHS[kind.part] if spherical is None else [spherical.covariance.lengths.tolist()]
+        if spherical is None:
+            return PRIOR_LENGTHS[kind.part]
+        return [member.covariance.lengths.tolist() for member in spherical.members]
 
     def _nothing(self, sites: Sites) -> Estimate:
         return Estimate.nothing(len(sites), (self._lmax + 1) ** 2, self._functions)
@@ -225,13 +234,12 @@ class Kernel(PotentialModel):
         self,
         found: Estimate,
         kind: _Kind,
-        process: GaussianProcess,
         asked: SiteContributions,
         mean: FloatArray,
         variance: FloatArray,
     ) -> None:
         """Add what one process predicts to an estimate."""
         asked.add_to(getattr(found, kind.quantity), mean[:, : self._functions])
-        np.add.at(found.variance, asked.site, variance * process.amplitudes[: self._functions].sum())
+        np.add.at(found.variance, asked.site, variance[:, : self._functions].sum(axis=1))
         if kind.has_moment:
             found.moment[asked.site] = asked.direction[:, 0] * mean[:, -1]

@@ -64,6 +64,18 @@ def energy_contour(settings: ContourSettings, fermi: float) -> tuple[ComplexArra
     return np.concatenate(energies).astype(np.complex128), (-2 / pi * np.concatenate(steps)).astype(np.complex128)
 
 
+def contour_along_axis(bottom: float, top: float, temperature: float, points: int) -> tuple[ComplexArray, ComplexArray]:
+    """Return evenly spaced energies πkT above the real axis, for densities of states, and weights −(2/π) dE.
+
+    :param bottom: real part of the first energy, ``top`` that of the last one [Ry].
+    :param temperature: which gives the height [K].
+    :param points: number of energies, at least 2; shape (points,) each.
+    """
+    energies = (np.linspace(bottom, top, points) + 1j * pi * JUKKR_BOLTZMANN_RY * temperature).astype(np.complex128)
+    weights: ComplexArray = np.full(points, -2 / pi * (top - bottom) / (points - 1), dtype=np.complex128)
+    return energies, weights
+
+
 @lru_cache(maxsize=8)
 def fermi_quadrature(n: int) -> tuple[FloatArray, FloatArray]:
     """Return nodes and weights (n,) of the Gauss quadrature ∫₋₁^∞ f(x) / (1 + exp(30 x)) dx.

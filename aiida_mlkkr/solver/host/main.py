@@ -45,12 +45,15 @@ def report(problem: HostProblem, charge: HostCharge, seconds: float) -> str:
         ('k meshes', ', '.join(meshes)),
         ('sites of the screening cluster', len(problem.reference.steps)),
         ('radius of the repulsive spheres (Bohr)', f'{problem.reference.radius:.4f}'),
-        ('Fermi energy (Ry)', f'{problem.contour.fermi_energy:.10f}'),
-        ('density of states at the Fermi energy (1/Ry)', f'{charge.density_of_states:.6f}'),
-        ('charge neutrality in unit cell', f'{charge.excess:.8f}'),
-        ('spin moment in unit cell (Bohr magnetons)', f'{charge.spin_moment:.8f}'),
-        ('seconds', f'{seconds:.1f}'),
+        ('Fermi energy (Ry)', f'{problem.atom[0].efermi:.10f}'),
     ]
+    if not problem.is_for_densities_of_states:
+        entries += [
+            ('density of states at the Fermi energy (1/Ry)', f'{charge.density_of_states:.6f}'),
+            ('charge neutrality in unit cell', f'{charge.excess:.8f}'),
+            ('spin moment in unit cell (Bohr magnetons)', f'{charge.spin_moment:.8f}'),
+        ]
+    entries.append(('seconds', f'{seconds:.1f}'))
     lines = [f'{name} = {value}' for name, value in entries]
     if problem.repeated_meshes:
         lines.append(

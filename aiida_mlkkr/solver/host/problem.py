@@ -18,7 +18,7 @@ from aiida_mlkkr.kkr.potential import AtomicPotential, read_potential
 from ..errors import InconsistentInputError
 from ..scattering import Contour, SingleSite, solve_single_site
 from .brillouin import Mesh, k_meshes
-from .contour import ContourSettings, energy_contour
+from .contour import ContourSettings, contour_along_axis, energy_contour
 from .errors import UnsupportedHostError
 from .screening import ON_THE_EDGE, ReferenceSystem, lattice_points, touching_radius
 
@@ -91,6 +91,11 @@ class HostProblem:
         return {mesh for mesh in self.meshes if (np.array(mesh) <= 2 * extent).any()}
 
     @property
+    def is_for_densities_of_states(self) -> bool:
+        """Whether the energies lie along the real axis, so that their sum gives no charge."""
+        return bool(np.ptp(self.contour.energies.imag) == 0)
+
+    @property
     def relativistic(self) -> bool:
         """Whether the equations are scalar-relativistic."""
         return self.contour.inverse_c2 > 0
@@ -124,7 +129,7 @@ def read_host_problem(directory: Path) -> HostProblem:
     cluster = read_scoef(directory / 'scoef')
     lmax = card.integer('LMAX')
     inverse_c2 = SPEED_OF_LIGHT**-2 if card.integer('KVREL', 1) else 0.0
-    energies, weights = energy_contour(_contour_settings(card), atom[0].efermi)
+    energies, weights = _contour(card, atom[0].efermi)
     return HostProblem(
         cell=cell,
         alat=alat,
@@ -199,20 +204,24 @@ def _read_atom(path: Path, card: InputCard) -> tuple[AtomicPotential, ...]:
     return atom
 
 
-def _contour_settings(card: InputCard) -> ContourSettings:
-    bottom = card.number('EMIN')
-    along = round((card.number('EMAX', 1.0) - bottom) * 20)
-    points = (card.integer('NPT1', 3), card.integer('NPT2', along), card.integer('NPT3', 3))
-    settings = ContourSettings(bottom, card.number('TEMPR', 800.0), card.integer('NPOL', 7), points)
-    if settings.poles < 1:
-        raise UnsupportedHostError(
-            f'NPOL= {settings.poles}', 'the contour has to run around poles of the Fermi function'
-        )
-    if min(points) < 1 or settings.temperature <= 0:
-        raise KkrFileError(
-            f'{card.name}: NPT1, NPT2, NPT3 = {points} and TEMPR= {settings.temperature:g} have to be positive'
-        )
-    return settings
+def _contour(card: InputCard, fermi: float) -> tuple[ComplexArray, ComplexArray]:
+    """The contour up to the Fermi energy, or with NPOL= 0 the one for densities of states."""
+    bottom, top = card.number('EMIN'), card.number('EMAX', 1.0)
+    temperature, poles = card.number('TEMPR', 800.0), card.integer('NPOL', 7)
+    along = card.integer('NPT2', round((top - bottom) * 20))
+    if poles == 0:
+        if along < 2 or top <= bottom or temperature <= 0:
+            raise KkrFileError(
+                f'{card.name}: with NPOL= 0 NPT2 is at least 2, EMAX above EMIN and TEMPR positive, not NPT2= {along}, '
+                f'EMIN= {bottom:g}, EMAX= {top:g}, TEMPR= {temperature:g}'
+            )
+        return contour_along_axis(bottom, top, temperature, along)
+    points = (card.integer('NPT1', 3), along, card.integer('NPT3', 3))
+    if poles < 0:
+        raise UnsupportedHostError(f'NPOL= {poles}', 'the contour has to run around poles of the Fermi function')
+    if min(points) < 1 or temperature <= 0:
+        raise KkrFileError(f'{card.name}: NPT1, NPT2, NPT3 = {points} and TEMPR= {temperature:g} have to be positive')
+    return energy_contour(ContourSettings(bottom, temperature, poles, points), fermi)
 
 
 def _meshes(card: InputCard, energies: ComplexArray) -> tuple[Mesh, ...]:

@@ -57,8 +57,8 @@ class ProtocolMixin:
         :param singles: finished processes (``KkrImpScfWorkChain``, ``kkr_imp_wc``, ``KkrimpCalculation``) of the
             impurities alone in the host.
         :param emulator: a trained model, for the start that it predicts.
-        :param magnetic_state: ``ferro``, ``antiferro`` (alternating in the order of the impurities) or the sign of each
-            moment, 0 for none.
+        :param magnetic_state: ``ferro``, ``antiferro`` (alternating in the order of the impurities), the sign of each
+            moment, 0 for none, or ``free``: moments that begin parallel, and whatever becomes of them.
         :param exchange_code: KKRimp for the exchange tensors, if it is another one.
         :param protocol: ``balanced``, ``precise`` or ``fast``.
         :param overrides: nested values that replace those of the protocol; ``scf`` goes to ``mlkkr.imp_scf``.
@@ -75,9 +75,7 @@ class ProtocolMixin:
             kkr=kkr,
             host_greenfunction=host_greenfunction,
             emulator=emulator,
-            magnetic_moments=[
-                sign * (free_moment(z) if z else 0.0) for sign, z in zip(signs, cluster.z_impurity, strict=True)
-            ],
+            magnetic_moments=None if signs is None else _moments(signs, cluster),
             protocol=protocol,
             overrides=values['scf'],
             options=options,
@@ -126,18 +124,26 @@ def _cluster(
     return cluster
 
 
-def _signs(state: str | Sequence[int], cluster: ImpurityCluster) -> list[int]:
-    """The sign of each moment."""
+def _signs(state: str | Sequence[int], cluster: ImpurityCluster) -> list[int] | None:
+    """The sign of each moment; None if it is left open."""
     number = len(cluster.z_impurity)
+    if state == 'free':
+        return None
     if state == 'ferro':
         return [1] * number
     if state == 'antiferro':
         return [1 - 2 * (k % 2) for k in range(number)]
     if isinstance(state, str) or len(state) != number or any(sign not in (-1, 0, 1) for sign in state):
         raise ValueError(
-            f'magnetic_state: ferro, antiferro, or one of 1, -1 and 0 for each of the {number} impurities, not {state}'
+            f'magnetic_state: ferro, antiferro, free, or one of 1, -1 and 0 for each of the {number} impurities, not '
+            f'{state}'
         )
     return list(state)
+
+
+def _moments(signs: Sequence[int], cluster: ImpurityCluster) -> list[float]:
+    """Those of the free atoms."""
+    return [sign * (free_moment(z) if z else 0.0) for sign, z in zip(signs, cluster.z_impurity, strict=True)]
 
 
 def _singles(processes: Sequence[orm.ProcessNode]) -> dict[str, dict[str, orm.Data]]:

@@ -34,15 +34,25 @@ def validate_inputs(inputs: Mapping[str, Any], _: object) -> str | None:
     code = inputs['kkr'].get('code')
     if code is not None and code.default_calc_job_plugin != 'kkr.kkr':
         return f'kkr.code: a code for kkr.kkr is needed, {code} is for {code.default_calc_job_plugin}'
+    info = inputs['impurity_info'].get_dict() if 'impurity_info' in inputs else {}
+    return writeout_fault(inputs['host'], info, inputs['overwrite'].get_dict() if 'overwrite' in inputs else {})
+
+
+def writeout_fault(host: orm.RemoteData, info: Mapping[str, Any], overwrite: Mapping[str, Any]) -> str | None:
+    """Why a host cannot be written out, if so.
+
+    :param host: remote folder of the converged host.
+    :param info: ``impurity_info``.
+    :param overwrite: parameters that differ from the host's.
+    """
     try:
-        parameters = host_parameters(inputs['host']).get_dict()
+        parameters = host_parameters(host).get_dict()
     except ValueError as error:
         return f'host: {error}'
     if parameters.get('NPOL') == 0:
         return 'host: it is a calculation of the density of states (NPOL is 0); its contour has no Fermi energy'
-    info = inputs['impurity_info'].get_dict() if 'impurity_info' in inputs else {}
     if info.get('Rcut') is None and info.get('imp_cls') is None:
         return 'impurity_info: it has neither Rcut nor imp_cls, the sites of the cluster'
     known = kkrparams().get_dict()
-    unknown = [key for key in inputs['overwrite'].get_dict() if key not in known] if 'overwrite' in inputs else []
-    return f'overwrite: KKRhost does not know {", ".join(unknown)}' if unknown else None
+    unknown = [key for key in overwrite if key not in known]
+    return f'KKRhost does not know {", ".join(unknown)}, of what is to differ from the host' if unknown else None

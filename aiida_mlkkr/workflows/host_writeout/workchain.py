@@ -93,8 +93,8 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
         :raises ValueError: there is no such protocol.
         """
         inputs = protocol_inputs(PROTOCOL, protocol, overrides)
-        mpi = {'options': {'withmpi': bool(code.with_mpi)}}
-        metadata = merged(merged(mpi, inputs['kkr']['metadata']), {'options': options or {}})
+        metadata = merged({'options': {'withmpi': bool(code.with_mpi)}}, inputs['kkr']['metadata'])
+        metadata['options'] |= options or {}  # resources as a whole: their keys depend on one another
         builder = cls.get_builder()
         builder.kkr = {'code': code, 'metadata': metadata}
         builder.host = host

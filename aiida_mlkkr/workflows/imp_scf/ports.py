@@ -131,7 +131,7 @@ def define_inputs(spec: Any) -> None:
         valid_type=orm.Dict,
         serializer=orm.to_aiida_type,
         validator=validate_schedule,
-        help='Mixing schedule: name, stages and initial_field, see protocols/schedules.yaml.',
+        help='Mixing schedule: name, stages, initial_field and near, see protocols/schedules.yaml.',
     )
     spec.inputs.validator = validate_inputs
 

@@ -22,6 +22,7 @@ from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.ml.errors import OutOfReachError
 from aiida_mlkkr.solver.config import check_settings
 from aiida_mlkkr.solver.errors import UnsupportedSettingError
+from aiida_mlkkr.workflows.host_writeout.validators import writeout_fault
 from aiida_mlkkr.workflows.imp_scf.settings import charges, host_parameters, is_embedded, own_settings, physics, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS
 from aiida_mlkkr.workflows.imp_scf.writeout import cluster_in_host, kkr_calculation
@@ -89,9 +90,12 @@ def _check_host(inputs: Inputs) -> str | None:
             cluster_in_host(calculation, inputs['impurity_info'].get_dict())
     except ValueError as error:
         return f'{given[0]}: {error}'
-    if given == ['host'] and 'kkr' not in inputs:
+    if given == ['host_greenfunction']:
+        return None
+    if 'kkr' not in inputs:
         return "kkr is missing: the code that writes out the host's Green function"
-    return None
+    contour = inputs['params_kkr_overwrite'].get_dict() if 'params_kkr_overwrite' in inputs else {}
+    return writeout_fault(inputs['host'], inputs['impurity_info'].get_dict(), contour)
 
 
 def _check_place(inputs: Inputs) -> str | None:
@@ -197,8 +201,8 @@ def _check_embedded(inputs: Inputs) -> str | None:
             return f"the embedded solver does not cover {meaning}: run this with JuKKR's KKRimp"
     schedule = Schedule.from_values(inputs['schedule'].get_dict())
     try:
-        for stage in range(len(schedule.stages)):
-            check_settings({**schedule.settings(stage, schedule.initial_field), **physics(inputs)})
+        for stage in (*schedule.stages, *schedule.near):
+            check_settings({**stage, 'HFIELD': list(schedule.initial_field), **physics(inputs)})
     except (UnsupportedSettingError, KkrFileError) as error:
         return str(error)
     return None

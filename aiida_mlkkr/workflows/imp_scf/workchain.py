@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from math import inf
 from typing import Any, Final
 
 from aiida import orm
@@ -17,7 +18,13 @@ from aiida_mlkkr.workflows.imp_scf.ports import define_inputs, define_outputs
 from aiida_mlkkr.workflows.imp_scf.protocol import ProtocolMixin
 from aiida_mlkkr.workflows.imp_scf.settings import is_embedded, own_settings, spins
 from aiida_mlkkr.workflows.imp_scf.starts import STARTS, Made
-from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout, cluster_in_host, kkr_calculation, one_at_a_time
+from aiida_mlkkr.workflows.imp_scf.writeout import (
+    WantedWriteout,
+    cluster_in_host,
+    green_function,
+    kkr_calculation,
+    one_at_a_time,
+)
 from aiida_mlkkr.workflows.kkrimp.base import KkrimpBaseWorkChain
 from aiida_mlkkr.workflows.messages import name_of, reason_of
 
@@ -82,7 +89,7 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
         """Take the host's Green function; if somebody else's write-out failed, look for another one."""
         writeout = self.ctx.writeout
         if writeout.is_finished_ok:
-            self.ctx.host_greenfunction = writeout.outputs.GF_host_remote
+            self.ctx.host_greenfunction = green_function(writeout)
             try:
                 cluster_in_host(self._host_calculation, self.inputs.impurity_info.get_dict())
             except ValueError as error:
@@ -238,7 +245,11 @@ class KkrImpScfWorkChain(ProtocolMixin, WorkChain):
 
     @property
     def _schedule(self) -> Schedule:
-        return Schedule.from_values(self.inputs.schedule.get_dict())
+        """The part that is for the start."""
+        prediction = self.ctx.course.get('prediction')
+        known = prediction and prediction['moments_known']
+        error = max(prediction['rms_error_per_site_Ry']) if known else inf
+        return Schedule.from_values(self.inputs.schedule.get_dict()).after(error)
 
     @property
     def _host_calculation(self) -> orm.CalcJobNode:

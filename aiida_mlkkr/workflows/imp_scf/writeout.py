@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiida import orm
 from aiida.common.exceptions import NotExistent
-from aiida.engine import ProcessBuilder
+from aiida.engine import ProcessBuilder, WorkChain
 from aiida.manage.configuration import get_config
 from aiida_kkr.calculations import KkrCalculation
 from aiida_kkr.workflows import kkr_flex_wc
@@ -19,6 +19,9 @@ from plumpy.utils import AttributesFrozendict
 
 from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.impurity_info import sites_asked, sites_mismatch
+from aiida_mlkkr.workflows.host_writeout.workchain import PROTOCOL as HOST_WRITEOUT
+from aiida_mlkkr.workflows.host_writeout.workchain import HostWriteoutWorkChain
+from aiida_mlkkr.workflows.protocols import protocol_inputs
 
 SCOEF: Final = 'scoef'
 AIIDA_KKR_OPTIONS: Final = ('resources', 'withmpi', 'max_wallclock_seconds', 'queue_name', 'custom_scheduler_commands')
@@ -66,8 +69,31 @@ def cluster_in_host(writeout: orm.CalcJobNode, info: Mapping[str, Any]) -> Impur
 
 
 @dataclass(frozen=True)
+class _Chain:
+    """A workchain that writes out a host.
+
+    :param host: its input for the converged host; ``overwrite`` that for parameters that differ from the host's.
+    :param green: its output for the remote folder of the Green function.
+    """
+
+    process: type[WorkChain]
+    host: str
+    overwrite: str
+    green: str
+
+
+_OURS: Final = _Chain(HostWriteoutWorkChain, 'host', 'overwrite', 'host_greenfunction')
+_AIIDA_KKR: Final = _Chain(kkr_flex_wc, 'remote_data', 'params_kkr_overwrite', 'GF_host_remote')
+
+
+def green_function(writeout: orm.WorkChainNode) -> orm.RemoteData:
+    """Remote folder of the Green function of a finished write-out, by our chain or aiida-kkr's."""
+    return next(writeout.outputs[chain.green] for chain in (_OURS, _AIIDA_KKR) if chain.green in writeout.outputs)
+
+
+@dataclass(frozen=True)
 class WantedWriteout:
-    """A write-out that is needed: shared with others where there is one, by aiida-kkr's workchain where there is none.
+    """A write-out that is needed: one that there is, or a new one by ``mlkkr.host_writeout``.
 
     :param host: remote folder of the converged host.
     :param impurity_info: of the impurities; which elements they are does not matter.
@@ -99,45 +125,57 @@ class WantedWriteout:
         )
 
     def find(self) -> orm.WorkChainNode | None:
-        """A write-out of the same host, cluster and contour, finished or under way; None if there is none."""
+        """A write-out of the same host, cluster and contour, finished or under way; None if there is none.
+
+        One by aiida-kkr's chain, on the k meshes of the host's calculation, serves as well.
+        """
+        found = [node for chain in (_OURS, _AIIDA_KKR) for node in self._of(chain) if self._is_served_by(node, chain)]
+        return min(found, key=lambda node: (not node.is_finished_ok, node.pk), default=None)
+
+    def builder(self) -> ProcessBuilder:
+        """The workchain that writes out the host's Green function."""
+        builder = HostWriteoutWorkChain.get_builder_from_protocol(
+            self.kkr,
+            self.host,
+            self.impurity_info,
+            overrides={'overwrite': self._contour},
+            options=self.options.get_dict(),
+        )
+        builder['kkr']['retrieve_kkrflex'] = orm.Bool(self.retrieve)
+        builder['metadata']['call_link_label'] = 'host_writeout'
+        return builder
+
+    def _of(self, chain: _Chain) -> list[orm.WorkChainNode]:
         query = orm.QueryBuilder()
         query.append(orm.RemoteData, filters={'id': self.host.pk}, tag='host')
         query.append(
             orm.WorkChainNode,
             with_incoming='host',
-            edge_filters={'label': 'remote_data'},
-            filters={'process_type': kkr_flex_wc.build_process_type()},
-            project='*',
-            tag='writeout',
+            edge_filters={'label': chain.host},
+            filters={'process_type': chain.process.build_process_type()},
         )
-        query.order_by({'writeout': {'id': 'asc'}})
-        found = [node for node in query.all(flat=True) if self._is_served_by(node)]
-        return min(found, key=lambda node: not node.is_finished_ok, default=None)
+        return query.all(flat=True)
 
-    def builder(self) -> ProcessBuilder:
-        """aiida-kkr's workchain that writes out the host's Green function."""
-        builder = kkr_flex_wc.get_builder()
-        builder.kkr = self.kkr
-        builder.remote_data = self.host
-        builder.impurity_info = self.impurity_info
-        builder.options = self.options
-        builder.wf_parameters = orm.Dict({} if self.retrieve else {'retrieve_kkrflex': False})
-        if self.contour is not None:
-            builder.params_kkr_overwrite = self.contour
-        builder.metadata.call_link_label = 'host_writeout'
-        return builder
-
-    def _is_served_by(self, node: orm.WorkChainNode) -> bool:
+    def _is_served_by(self, node: orm.WorkChainNode, chain: _Chain) -> bool:
         if node.is_terminated and not node.is_finished_ok:
             return False
-        wishes = _values(node, 'wf_parameters')
-        same_host = not (wishes.get('dos_run') or wishes.get('ef_shift')) and (
-            _values(node, 'params_kkr_overwrite') == (self.contour.get_dict() if self.contour is not None else {})
-        )
-        same_sites = sites_asked(node.inputs.impurity_info.get_dict()) == sites_asked(self.impurity_info.get_dict())
-        on_computer = self.computer is not None and node.inputs.kkr.computer.pk == self.computer.pk
-        at_hand = wishes.get('retrieve_kkrflex', True) or (not self.retrieve and on_computer)
-        return same_host and same_sites and at_hand
+        inputs = node.inputs
+        same_sites = sites_asked(inputs.impurity_info.get_dict()) == sites_asked(self.impurity_info.get_dict())
+        overwrite = inputs[chain.overwrite].get_dict() if chain.overwrite in inputs else {}
+        if chain is _OURS:
+            wanted = protocol_inputs(HOST_WRITEOUT, overrides={'overwrite': self._contour})['overwrite']
+            retrieved, kkr = inputs.kkr.retrieve_kkrflex.value, inputs.kkr.code
+            same_contour = overwrite == wanted
+        else:
+            wishes = inputs.wf_parameters.get_dict() if 'wf_parameters' in inputs else {}
+            retrieved, kkr = wishes.get('retrieve_kkrflex', True), inputs.kkr
+            same_contour = overwrite == self._contour and not (wishes.get('dos_run') or wishes.get('ef_shift'))
+        on_computer = self.computer is not None and kkr.computer.pk == self.computer.pk
+        return same_contour and same_sites and (retrieved or (not self.retrieve and on_computer))
+
+    @property
+    def _contour(self) -> dict[str, Any]:
+        return self.contour.get_dict() if self.contour is not None else {}
 
 
 @contextmanager
@@ -146,7 +184,3 @@ def one_at_a_time() -> Iterator[None]:
     with (Path(get_config().dirpath) / 'mlkkr-writeout.lock').open('w') as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def _values(node: orm.WorkChainNode, port: str) -> dict[str, Any]:
-    return node.inputs[port].get_dict() if port in node.inputs else {}

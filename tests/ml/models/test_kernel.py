@@ -123,7 +123,7 @@ def test_arrays_and_back(model: Kernel) -> None:
     with pytest.raises(ModelError, match='outputs'):
         Kernel.from_arrays(arrays, {**details, 'functions': FUNCTIONS + 1})
     with pytest.raises(KeyError):
-        Kernel.from_arrays(arrays, {**details, 'processes': ['average_own_7']})
+        Kernel.from_arrays(arrays, {**details, 'processes': {'average_own_7': 1}})
 
 
 def test_same_seed_same_arrays(rows: tuple[Sites, Targets], model: Kernel) -> None:

@@ -38,7 +38,8 @@ def test_what_the_inputcard_says(make_input: Callable[[], Path]) -> None:
         ('LMAX= 2', 'LMAX= 2\nINTERFACE= T', UnsupportedHostError, 'no films'),
         ('LMAX= 2', 'LMAX= 2\nKVREL= 2', UnsupportedHostError, 'no Dirac'),
         ('KKRFLEX', '', UnsupportedHostError, 'without RUNOPT KKRFLEX'),
-        ('NPOL= 5', 'NPOL= 0', UnsupportedHostError, 'poles of the Fermi function'),
+        ('NPOL= 5', 'NPOL= -3', UnsupportedHostError, 'poles of the Fermi function'),
+        ('NPOL= 5', 'NPOL= 0\nEMAX= -0.6', KkrFileError, 'EMAX above EMIN'),
         ('HFIELD=        0.0', 'HFIELD=        0.1', UnsupportedHostError, 'no magnetic field'),
         ('NSPIN= 2', 'NSPIN= 1', InconsistentInputError, '2 spins, but the inputcard says NSPIN= 1'),
         ('29.000000000000', '30.000000000000', InconsistentInputError, 'nuclear charge is 30'),
@@ -104,6 +105,20 @@ def test_meshes_too_coarse_for_the_cluster(make_input: Callable[[], Path]) -> No
     with (folder / 'inputcard').open('a') as card:
         card.write('<SET_KMESH_LARGE>= T\n')
     assert not read_host_problem(folder).repeated_meshes
+
+
+def test_energies_of_a_density_of_states(make_input: Callable[[], Path]) -> None:
+    folder = make_input()
+    card = (folder / 'inputcard').read_text()
+    assert not read_host_problem(folder).is_for_densities_of_states
+    (folder / 'inputcard').write_text(card.replace('NPOL= 5', 'NPOL= 0\nEMAX= 0.9'))
+    problem = read_host_problem(folder)
+    assert problem.is_for_densities_of_states
+    energies = problem.contour.energies
+    # NPT2 points from EMIN to EMAX, πkT above the axis (T = 600 K), all with the finest k mesh, as KKRhost does it
+    np.testing.assert_allclose(energies, np.linspace(-0.5, 0.9, 15) + 0.011938666j, rtol=1e-8)
+    np.testing.assert_allclose(problem.contour.weights, -2 / np.pi * 0.1, rtol=1e-12)
+    assert set(problem.meshes) == {(20, 20, 20)}
 
 
 def test_program(make_input: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, capsys) -> None:

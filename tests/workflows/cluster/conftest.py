@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from this_machine import CONNECTION, code_on, computer_at
 
 from aiida_mlkkr.demo.archive import archived_workchains, choose_impurities, import_workchains, packaged_archive
 
@@ -72,8 +72,8 @@ def pair(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Pa
     writeout = query.one()[0].outputs.GF_host_remote.creator
     computer = writeout.inputs.code.computer
     computer.set_workdir(str(tmp_path_factory.mktemp('jukkr')))
-    computer.configure()
-    return Pair(kkrimp_at(tmp_path_factory.mktemp('work')), writeout, single)
+    computer.configure(**CONNECTION)
+    return Pair(code_on(computer_at(tmp_path_factory.mktemp('work')), 'mlkkr-kkrimp', 'kkr.kkrimp'), writeout, single)
 
 
 @pytest.fixture
@@ -87,29 +87,4 @@ def failing_exchange(pair: Pair, tmp_path: Path, archived_output: Callable[[str]
     script = tmp_path / 'mlkkr-kkrimp'
     script.write_text(f"#!/bin/sh\ncp '{files}'/* .\n")
     script.chmod(0o755)
-    return kkrimp_at(tmp_path, str(script))
-
-
-def kkrimp_at(folder: Path, executable: str | None = None) -> InstalledCode:
-    """A code for ``kkr.kkrimp`` on a computer of its own; the embedded solver unless another executable is given."""
-    from aiida import orm
-
-    computer = orm.Computer(
-        label=f'mlkkr-{folder.name}',
-        hostname='localhost',
-        transport_type='core.local',
-        scheduler_type='core.direct',
-        workdir=str(folder),
-    ).store()
-    computer.set_minimum_job_poll_interval(0.0)
-    computer.set_default_mpiprocs_per_machine(1)
-    computer.configure(safe_interval=0.0)
-    executable = executable or shutil.which('mlkkr-kkrimp')
-    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
-    return orm.InstalledCode(
-        label='mlkkr-kkrimp',
-        computer=computer,
-        filepath_executable=executable,
-        default_calc_job_plugin='kkr.kkrimp',
-        with_mpi=False,
-    ).store()
+    return code_on(computer_at(tmp_path), str(script), 'kkr.kkrimp')

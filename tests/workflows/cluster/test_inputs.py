@@ -13,6 +13,7 @@ def test_moments_are_those_of_free_atoms_with_the_signs_asked_for(pair):
     assert builder.scf['magnetic_moments'].get_list() == [5.0, 4.0]
     assert pair.builder(iron, magnetic_state='antiferro').scf['magnetic_moments'].get_list() == [5.0, -4.0]
     assert pair.builder(iron, magnetic_state=[-1, 0]).scf['magnetic_moments'].get_list() == [-5.0, 0.0]
+    assert 'magnetic_moments' not in pair.builder(iron, magnetic_state='free').scf
     assert builder.scf['impurity_info']['Zimp'] == [25.0, 26.0]
     assert len(builder.scf['impurity_info']['imp_cls']) == 2
 
@@ -47,7 +48,7 @@ def test_protocols(pair):
         ([{'element': 'Mn'}], {}, 'was made for an impurity on its site 2 as well'),
         ([{'element': 'Mn'}, {'element': 'Fe'}], {'in_host': True}, 'are on the same site of the host'),
         ([{'element': 'Mn', 'site': 1}], {'in_host': True}, 'no site 1'),
-        ({'pattern': 'dimer', 'elements': ['Mn']}, {'magnetic_state': 'spiral'}, 'ferro, antiferro, or one of'),
+        ({'pattern': 'dimer', 'elements': ['Mn']}, {'magnetic_state': 'spiral'}, 'ferro, antiferro, free, or one of'),
         ({'pattern': 'dimer', 'elements': ['Mn']}, {'magnetic_state': [1]}, 'for each of the 2 impurities'),
         ({'pattern': 'dimer', 'elements': ['Mn']}, {'protocol': 'slow'}, 'there is no protocol slow'),
         ({'pattern': 'dimer', 'elements': ['Mn']}, {'host_greenfunction': None}, 'give host'),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from this_machine import CONNECTION, code_on, computer_at
 
 from aiida_mlkkr.demo.archive import archived_workchains, current_archive, import_workchains, packaged_archive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiida.engine import ProcessBuilder
     from aiida.manage.configuration import Profile
     from aiida.orm import CalcJobNode, InstalledCode, ProcessNode, RemoteData, SinglefileData, WorkChainNode
@@ -35,10 +33,12 @@ class Copper:
     """The host, its write-out, and JuKKR's impurities in it.
 
     :param code: the embedded solver.
+    :param kkrhost: ``mlkkr-kkrhost``.
     :param impurities: finished ``kkr_imp_wc`` by element.
     """
 
     code: InstalledCode
+    kkrhost: InstalledCode
     writeout: CalcJobNode
     impurities: dict[str, WorkChainNode]
 
@@ -84,8 +84,6 @@ class Copper:
 
 @pytest.fixture(scope='module')
 def copper(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Copper:
-    from aiida import orm
-
     with packaged_archive() as packaged, current_archive(packaged) as path:
         entries = archived_workchains(path)
         workchains, _ = import_workchains(path, entries)
@@ -95,8 +93,10 @@ def copper(aiida_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> 
     # JuKKR's codes are not on their computer; it needs a folder that this user can write all the same
     computer = writeout.inputs.code.computer
     computer.set_workdir(str(tmp_path_factory.mktemp('jukkr')))
-    computer.configure()
-    return Copper(_embedded_solver(orm, tmp_path_factory.mktemp('work')), writeout, impurities)
+    computer.configure(**CONNECTION)
+    local = computer_at(tmp_path_factory.mktemp('work'))
+    code, kkrhost = code_on(local, 'mlkkr-kkrimp', 'kkr.kkrimp'), code_on(local, 'mlkkr-kkrhost', 'kkr.kkr')
+    return Copper(code, kkrhost, writeout, impurities)
 
 
 @pytest.fixture(scope='module')
@@ -106,25 +106,3 @@ def emulator(copper: Copper) -> SurrogateData:
 
     known = [node for symbol, node in copper.impurities.items() if symbol in ('Ti', 'V', 'Cr', 'Fe', 'Ni', 'Cu', 'Zn')]
     return train_emulator(find_impurities(nodes=known).usable)
-
-
-def _embedded_solver(orm: Any, folder: Path) -> InstalledCode:
-    computer = orm.Computer(
-        label=f'mlkkr-{folder.name}',
-        hostname='localhost',
-        transport_type='core.local',
-        scheduler_type='core.direct',
-        workdir=str(folder),
-    ).store()
-    computer.set_minimum_job_poll_interval(0.0)
-    computer.set_default_mpiprocs_per_machine(1)
-    computer.configure(safe_interval=0.0)
-    executable = shutil.which('mlkkr-kkrimp')
-    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
-    return orm.InstalledCode(
-        label='mlkkr-kkrimp',
-        computer=computer,
-        filepath_executable=executable,
-        default_calc_job_plugin='kkr.kkrimp',
-        with_mpi=False,
-    ).store()

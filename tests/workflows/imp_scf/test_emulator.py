@@ -42,6 +42,15 @@ def test_manganese_from_the_emulator(manganese):
     assert max(results['prediction']['rms_error_per_site_Ry']) > 0
 
 
+def test_mixing_from_near_the_solution(manganese):
+    near = manganese.inputs.schedule['near']
+    assert max(manganese.outputs.results['prediction']['rms_error_per_site_Ry']) < near['error']
+    stages = [process for process in manganese.called if process.process_label == 'KkrimpBaseWorkChain']
+    assert [stage.inputs.kkrimp.parameters['MIXFAC'] for stage in stages] == [
+        stage['MIXFAC'] for stage in near['stages']
+    ]
+
+
 def test_the_model_is_an_ancestor_of_the_result(manganese, emulator):
     from aiida import orm
 

@@ -1,7 +1,7 @@
 """The host of an impurity self-consistency: written out once for all, and the start of the voronoi code.
 
-JuKKR's codes are not here: their recorded calculations stand in for them, taken from the archive by AiiDA's caching, so
-that aiida-kkr's own workchains run as they are. What was not recorded cannot run, and would fail.
+mlkkr-kkrhost writes out the host. JuKKR's codes are not here: the recorded calculation of its voronoi code stands in
+for it, taken from the archive by AiiDA's caching. What was not recorded cannot run, and would fail.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from .conftest import QUICK, Copper
 COPPER = 29.0  # converged from the start
 OPTIONS = {'resources': {'num_machines': 1}, 'withmpi': False, 'max_wallclock_seconds': 3600, 'queue_name': ''}
 OVERRIDES = {'schedule': QUICK, 'host_options': OPTIONS}
+QUICKER = {'<SET_KMESH_LARGE>': False, 'NPT2': 18}  # and unlike what other tests write out
+"""A write-out that takes seconds."""
 
 
 @contextmanager
@@ -34,7 +36,9 @@ def writeouts() -> list[Any]:
     from aiida import orm
     from aiida_kkr.workflows import kkr_flex_wc
 
-    return orm.QueryBuilder().append(kkr_flex_wc).all(flat=True)
+    from aiida_mlkkr.workflows.host_writeout import HostWriteoutWorkChain
+
+    return orm.QueryBuilder().append((kkr_flex_wc, HostWriteoutWorkChain)).all(flat=True)
 
 
 def in_the_cluster(copper: Copper, z: float) -> dict[str, Any]:
@@ -51,8 +55,9 @@ def test_a_finished_writeout_is_used_again(copper):
     assert len(writeouts()) == before
 
 
-def test_two_impurities_share_a_writeout_that_is_under_way(copper):
-    """The same host on what counts as another contour: written out by the first one that comes."""
+@pytest.fixture(scope='module')
+def shared(copper):
+    """Two impurities in one host, submitted together, and the write-out that there was not before."""
     from aiida.engine import run_get_node
     from aiida.manage import get_manager
 
@@ -61,24 +66,30 @@ def test_two_impurities_share_a_writeout_that_is_under_way(copper):
         copper.builder(
             in_the_cluster(copper, z),
             host=copper.host,
-            kkr=copper.kkr,
+            kkr=copper.kkrhost,
             magnetic_moments=[0],
             overrides=OVERRIDES,
-            params_kkr_overwrite={'NPOL': 5},
+            params_kkr_overwrite=QUICKER,
         )
         for z in (25.0, COPPER)
     )
-    with recorded(copper.writeout):
-        one = get_manager().get_runner().submit(first)
-        other = run_get_node(second).node
+    one = get_manager().get_runner().submit(first)
+    other = run_get_node(second).node
+    return one, other, set(writeouts()) - before
+
+
+def test_two_impurities_share_a_writeout_that_is_under_way(copper, shared):
+    """Written out by the first one that comes, without JuKKR."""
+    one, other, (writeout,) = shared
     assert other.is_finished_ok, other.exit_message
-    (shared,) = set(writeouts()) - before
-    assert shared.is_finished_ok
-    assert shared.caller == one
-    assert other.outputs.host_greenfunction == shared.outputs.GF_host_remote
-    assert other.outputs.host_greenfunction != copper.greenfunction
+    assert writeout.is_finished_ok
+    assert writeout.caller == one
+    assert writeout.process_label == 'HostWriteoutWorkChain'
+    assert other.outputs.host_greenfunction == writeout.outputs.host_greenfunction
     calculation = other.outputs.host_greenfunction.creator
-    assert calculation.base.caching.get_cache_source() == copper.writeout.uuid
+    assert calculation.inputs.code == copper.kkrhost
+    assert calculation.inputs.parent_folder == copper.host
+    assert calculation.get_option('max_wallclock_seconds') == OPTIONS['max_wallclock_seconds']
 
 
 @pytest.mark.parametrize(
@@ -109,6 +120,17 @@ def test_which_writeouts_can_be_shared(copper, changed, found):
     assert wanted.find() == (archived if found else None)
 
 
+@pytest.mark.parametrize(('contour', 'found'), [(QUICKER, True), (QUICKER | {'NPOL': 7}, False)])
+def test_our_own_writeouts_are_shared(copper, shared, contour, found):
+    from aiida import orm
+
+    from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout
+
+    info, options = orm.Dict(in_the_cluster(copper, 30.0)), orm.Dict(OPTIONS)
+    wanted = WantedWriteout(copper.kkrhost, copper.host, info, options, orm.Dict(contour), True, copper.code.computer)
+    assert wanted.find() == (next(iter(shared[2])) if found else None)
+
+
 def test_a_writeout_that_fails_ends_the_chain(copper):
     """KKRhost is not here, and this one was not recorded."""
     node = copper.run(
@@ -119,7 +141,7 @@ def test_a_writeout_that_fails_ends_the_chain(copper):
         overrides=OVERRIDES,
     )
     assert node.exit_status == 410
-    assert 'kkr_flex_wc' in node.exit_message
+    assert 'HostWriteoutWorkChain' in node.exit_message
 
 
 def test_only_one_at_a_time_looks_for_a_writeout(copper):

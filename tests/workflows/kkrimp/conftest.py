@@ -19,6 +19,7 @@ from aiida.schedulers.plugins.direct import DirectScheduler
 from aiida.schedulers.plugins.slurm import SlurmScheduler
 from aiida.tools.pytest_fixtures import entry_points
 from plumpy import ProcessState
+from this_machine import CONNECTION, SCHEDULER_POLL_SECONDS
 
 from aiida_mlkkr.calculations.start import standard_start_potential
 from aiida_mlkkr.demo.archive import archived_workchains, current_archive, import_workchains, packaged_archive
@@ -84,7 +85,10 @@ def computer(entry_points: Any, aiida_computer: Callable[..., Computer]) -> Comp
     """This machine with that scheduler."""
     entry_points.add(DirectWithSlurmsWords, 'aiida.schedulers:mlkkr.tests')
     return aiida_computer(
-        label='mlkkr-tests-slurm', scheduler_type='mlkkr.tests', configuration_kwargs={'safe_interval': 0.0}
+        label='mlkkr-tests-slurm',
+        scheduler_type='mlkkr.tests',
+        minimum_job_poll_interval=SCHEDULER_POLL_SECONDS,
+        configuration_kwargs=CONNECTION,
     )
 
 

@@ -60,6 +60,7 @@ class Network(PotentialModel):
 
     name: ClassVar[str] = 'network'
     options_type: ClassVar[type[Options]] = NetworkOptions
+    unseen_host: ClassVar[float] = 1.3
 
     def __init__(self, committee: Committee, scales: Scales, noise: FloatArray, device: torch.device) -> None:
         self._committee = committee.to(device)

@@ -1,0 +1,225 @@
+"""`aiida-mlkkr fill-exchange`."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli.campaign import embedded_solver, failure, group_of, listed, nodes_of, run_plan, show_outcomes
+from aiida_mlkkr.cli.files import read_mapping
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode, Group, Node
+    from rich.console import Console
+
+    from aiida_mlkkr.campaign.dimers import DimerPlan, DimerShape, PlannedDimer
+    from aiida_mlkkr.campaign.runs import Outcome
+
+GROUP = 'mlkkr-exchange'
+
+
+@click.command('fill-exchange')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.option(
+    '-H',
+    '--host',
+    type=types.NodeParamType(),
+    required=True,
+    help='The host: a finished calculation or workchain of KKRhost, its remote folder, or a write-out.',
+)
+@click.option(
+    '-k',
+    '--kkr',
+    type=types.CodeParamType(entry_point='kkr.kkr'),
+    help='KKRhost, which writes out the host.  [default: mlkkr-kkrhost]',
+)
+@click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'V-Ni,Ru': all their pairs.")
+@click.option(
+    '--shells', type=click.IntRange(1), default=1, show_default=True, metavar='NUMBER', help='Up to which shell.'
+)
+@click.option(
+    '-s',
+    '--singles',
+    multiple=True,
+    metavar='WHAT',
+    help='Converged impurities alone in the host, to start from: a group or a workchain; can be given several times.  '
+    '[default: free atoms]',
+)
+@click.option(
+    '--screening', type=click.IntRange(0), help="Shells of host atoms around each impurity.  [default: the protocol's]"
+)
+@click.option(
+    '--kkrimp',
+    'code',
+    type=types.CodeParamType(entry_point='kkr.kkrimp'),
+    help='A KKRimp code to run instead of the embedded solver.',
+)
+@click.option(
+    '--options',
+    'options_file',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='YAML file with options of the calculations.  [default: an hour, one thread]',
+)
+@click.option(
+    '-G', '--group', 'label', default=GROUP, show_default=True, help='Group that the workchains are put into.'
+)
+@click.option(
+    '-j',
+    '--jobs',
+    type=click.IntRange(1),
+    help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
+)
+@click.option(
+    '--protocol',
+    type=click.Choice(['balanced', 'precise', 'fast']),
+    default='balanced',
+    show_default=True,
+    help='Protocol of the clusters and of the write-outs.',
+)
+@click.option(
+    '-o', '--output', type=click.Path(dir_okay=False, path_type=Path), help='Write all pairs of the group to this CSV.'
+)
+@click.option('-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.')
+def fill_exchange(
+    host: Node,
+    kkr: AbstractCode | None,
+    elements: str,
+    shells: int,
+    singles: tuple[str, ...],
+    screening: int | None,
+    code: AbstractCode | None,
+    options_file: Path | None,
+    label: str,
+    jobs: int | None,
+    protocol: str,
+    output: Path | None,
+    dry_run: bool,
+) -> None:
+    """Fill a table of exchange interactions: all pairs of elements on the first shells of a host.
+
+    Each pair is a workchain `mlkkr.cluster` in a group; pairs on one shell share a write-out of the host. The moments
+    begin parallel; one that turns or vanishes is in the table as it is. What the group has already is not run again;
+    what failed before is tried again. Ctrl-C lets the runs under way come to their end and begins no new one; the same
+    command goes on from there.
+    """
+    from rich.console import Console
+
+    from aiida_mlkkr.campaign.dimers import single_impurities
+    from aiida_mlkkr.campaign.exchange import ExchangeFilling
+    from aiida_mlkkr.campaign.fill import cores
+    from aiida_mlkkr.demo.codes import host_writer
+    from aiida_mlkkr.demo.errors import DemoError
+
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
+    given = {} if options_file is None else read_mapping(options_file, '--options')
+    console, at_a_time = Console(), jobs or cores()
+    try:
+        around = _screening(screening, protocol)
+        plan = _plan(host, elements, shells, around, label)
+        alone = single_impurities(node for item in singles for node in nodes_of(item, '--singles')) if singles else {}
+        _show_plan(console, plan, alone)
+        if dry_run:
+            return
+        filling = ExchangeFilling(
+            code=code or embedded_solver(),
+            kkr=kkr or host_writer(),
+            group=group_of(label),
+            screening=around,
+            singles=alone,
+            protocol=protocol,
+            options=given,
+        )
+        outcomes, interrupted = run_plan(
+            console, lambda goes_on: filling.run(plan, at_a_time, goes_on), len(plan.missing), at_a_time, _line
+        )
+    except (ValueError, DemoError) as error:
+        raise click.ClickException(str(error)) from error
+    show_outcomes(console, outcomes)
+    _show_group(console, filling.group, output)
+    if interrupted:
+        click.echo('interrupted: the same command goes on from here', err=True)
+        raise SystemExit(130)
+    if any(outcome.problem for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _screening(shells: int | None, protocol: str) -> dict[str, Any]:
+    from aiida_mlkkr.workflows.protocols import protocol_inputs
+
+    return protocol_inputs('cluster', protocol)['screening'] if shells is None else {'shells': shells, 'radius': None}
+
+
+def _plan(host: Node, elements: str, shells: int, screening: dict[str, Any], label: str) -> DimerPlan:
+    from aiida.orm import Group, QueryBuilder
+
+    from aiida_mlkkr.campaign.dimers import compare_dimers, converged_host, dimer_shape, wanted_dimers
+    from aiida_mlkkr.campaign.plan import parse_elements
+
+    charges, folder = parse_elements(elements), converged_host(host)
+    shapes = [dimer_shape(folder, shell, screening) for shell in range(1, shells + 1)]
+    group = QueryBuilder().append(Group, filters={'label': label}).first(flat=True)
+    return compare_dimers([pair for shape in shapes for pair in wanted_dimers(shape, charges)], group)
+
+
+def _show_plan(console: Console, plan: DimerPlan, alone: Container[int]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from aiida_mlkkr.kkr.elements import symbol
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ('pairs', 'there already', 'to be run'):
+        table.add_column(title)
+    for shape in dict.fromkeys(pair.shape for pair in (*plan.there, *plan.missing)):
+        there, missing = (listed(_names(pairs, shape)) for pairs in (plan.there, plan.missing))
+        table.add_row(shape.name, there, missing)
+    console.print(table, markup=False)
+    without = [symbol(z) for z in sorted({z for pair in plan.missing for z in pair.charges}) if z not in alone]
+    if without:
+        console.print(
+            f'Pairs with {", ".join(without)} start from free atoms: give --singles.', markup=False, highlight=False
+        )
+
+
+def _names(pairs: Iterable[PlannedDimer], shape: DimerShape) -> list[str]:
+    from aiida_mlkkr.kkr.elements import symbol
+
+    return ['-'.join(map(symbol, pair.charges)) for pair in pairs if pair.shape is shape]
+
+
+def _line(outcome: Outcome[PlannedDimer]) -> str:
+    if outcome.problem or outcome.node is None:
+        return failure(outcome)
+    results = outcome.node.outputs.results
+    (pair,) = results['pairs']
+    return (
+        f'{outcome.planned.name}: J = {pair["J_meV"]:.3f} meV, moments {pair["moment_i_muB"]:.3f} and '
+        f'{pair["moment_j_muB"]:.3f} µB, {outcome.iterations} iterations from the {results["start"]} start, '
+        f'{outcome.seconds:.0f} s (workchain {outcome.node.pk})'
+    )
+
+
+def _show_group(console: Console, group: Group, output: Path | None) -> None:
+    from aiida_mlkkr.campaign.exchange import table_of_group
+    from aiida_mlkkr.exchange.errors import ExchangeError
+
+    try:
+        table = table_of_group(group)
+    except ExchangeError as error:
+        console.print(f'no table: {error}', markup=False)
+        return
+    where = ''
+    if output is not None:
+        table.write_csv(output)
+        where = f', written to {output}'
+    console.print(
+        f'Group {group.label!r}: the exchange of {len(table.pairs)} pairs{where}.',
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

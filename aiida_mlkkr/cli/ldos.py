@@ -1,0 +1,119 @@
+"""`aiida-mlkkr launch ldos` and `aiida-mlkkr plot ldos`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from aiida.cmdline.params import options, types
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode, ArrayData, Node, ProcessNode
+
+    from aiida_mlkkr.plot.ldos import SiteDensityOfStates
+
+
+@click.command('ldos')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.argument('impurity', type=types.NodeParamType())
+@click.option(
+    '-k', '--kkr', type=types.CodeParamType(entry_point='kkr.kkr'), help='KKRhost, which writes out the host.'
+)
+@click.option(
+    '-g',
+    '--greenfunction',
+    type=types.NodeParamType(),
+    help='Instead: a finished mlkkr.ldos of another impurity on the same sites, whose write-out is taken.',
+)
+@click.option(
+    '--kkrimp',
+    'code',
+    type=types.CodeParamType(entry_point='kkr.kkrimp'),
+    help='A KKRimp code to run instead of the embedded solver.',
+)
+@click.option('--protocol', help='balanced, precise or fast.  [default: balanced]')
+@click.option('-d', '--daemon', is_flag=True, help='Submit to the daemon instead of running it here.')
+def launch_ldos(
+    impurity: ProcessNode,
+    kkr: AbstractCode | None,
+    greenfunction: ProcessNode | None,
+    code: AbstractCode | None,
+    protocol: str | None,
+    daemon: bool,
+) -> None:
+    """Local densities of states of IMPURITY, a finished self-consistency."""
+    from aiida.engine import run_get_node, submit
+
+    from aiida_mlkkr.demo.codes import embedded_solver
+    from aiida_mlkkr.demo.errors import DemoError
+    from aiida_mlkkr.workflows.ldos import LdosWorkChain
+
+    try:
+        builder = LdosWorkChain.get_builder_from_protocol(
+            code or embedded_solver(),
+            impurity,
+            kkr=kkr,
+            host_greenfunction=None if greenfunction is None else greenfunction.outputs.host_greenfunction,
+            protocol=protocol,
+        )
+    except (ValueError, AttributeError, DemoError) as error:
+        raise click.ClickException(str(error)) from error
+    if daemon:
+        click.echo(f'submitted: workchain {submit(builder).pk}')
+        return
+    _, node = run_get_node(builder)
+    if not node.is_finished_ok:
+        raise click.ClickException(f'workchain {node.pk} ended with {node.exit_status}: {node.exit_message}')
+    click.echo(f'workchain {node.pk}: draw it with aiida-mlkkr plot ldos {node.pk}')
+
+
+@click.command('ldos')
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@click.argument('what', metavar='WHAT...', nargs=-1, required=True, type=types.NodeParamType())
+@click.option('--all-sites', is_flag=True, help='Host atoms of the cluster as well.')
+@click.option('--on-axis', is_flag=True, help='Continued to the real axis, instead of broadened.')
+@click.option('--sum-only', is_flag=True, help='Without the parts of s, p, d …')
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path('ldos.png'),
+    show_default=True,
+    help='The figure; the suffix says in which format.',
+)
+def plot_ldos(what: tuple[Node, ...], all_sites: bool, on_axis: bool, sum_only: bool, output: Path) -> None:
+    """Draw local densities of states, a panel for each impurity.
+
+    WHAT are workchains mlkkr.ldos, or their outputs ldos.
+    """
+    from aiida_mlkkr.plot.ldos import ldos_figure
+
+    try:
+        sites = [site for node in what for site in _sites(node, all_sites, '_on_axis' if on_axis else '')]
+        ldos_figure(sites, by_l=not sum_only).savefig(output)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f'{len(sites)} sites: {output}')
+
+
+def _sites(node: Node, all_sites: bool, suffix: str) -> list[SiteDensityOfStates]:
+    from aiida_mlkkr.plot.ldos import SiteDensityOfStates
+
+    ldos = _ldos_of(node)
+    attributes = ldos.base.attributes
+    energies, values = ldos.get_array(f'energies{suffix}'), ldos.get_array(f'ldos{suffix}')
+    elements, impurities = attributes.get('elements'), attributes.get('impurity_sites')
+    return [
+        SiteDensityOfStates(f'{elements[site]} (site {site})' if all_sites else elements[site], energies, values[site])
+        for site in (range(len(elements)) if all_sites else impurities)
+    ]
+
+
+def _ldos_of(node: Node) -> ArrayData:
+    from aiida.orm import ArrayData, ProcessNode
+
+    found = node.outputs.ldos if isinstance(node, ProcessNode) and 'ldos' in node.outputs else node
+    if not isinstance(found, ArrayData) or 'impurity_sites' not in found.base.attributes.all:
+        raise ValueError(f'{node} is no finished mlkkr.ldos, and not the ldos of one')
+    return found
