@@ -15,7 +15,7 @@ NEEDED = (
     'cli/',
     'data/',
     'demo/',
-    'exchange/',
+    'exchange/mappings/bi2te3_dimers.yaml',
     'kkr/',
     'ml/models/network/',
     'parsers/',

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli.benchmark_exchange import exchange
+from aiida_mlkkr.cli.options import chosen
 
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, Group
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
     from aiida_mlkkr.benchmark.iterations import Converge
     from aiida_mlkkr.benchmark.plan import Plan
 
-T = TypeVar('T', bound=str)
-
 
 @click.group('benchmark')
 def benchmark() -> None:
     """Measure what this package promises, on data of yours."""
+
+
+benchmark.add_command(exchange)
 
 
 @benchmark.command('emulator')
@@ -126,7 +130,7 @@ def _models(console: Console, text: str | None) -> tuple[str, ...]:
     from aiida_mlkkr.ml.models import model_names, model_type
 
     usable = []
-    for name in _chosen(text, model_names(), '--models'):
+    for name in chosen(text, model_names(), '--models'):
         try:
             model_type(name)
         except ModelError as error:
@@ -155,17 +159,17 @@ def _plan(
     from aiida_mlkkr.ml.splits import SPLITS
     from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
-    left_out = _chosen(splits, SPLITS, '--splits')
-    fixed = _chosen(starts, FIXED_STARTS, '--starts')
+    left_out = chosen(splits, SPLITS, '--splits')
+    fixed = chosen(starts, FIXED_STARTS, '--starts')
     definitions = read_protocols('schedules')
-    mixing = _chosen(schedules, tuple(definitions), '--schedules')
+    mixing = chosen(schedules, tuple(definitions), '--schedules')
     names = _models(console, models)
     defaults = protocol_inputs('imp_scf')
     return Plan(
         models=tuple(EmulatorSettings(model=name) for name in names),
         splits=left_out,
-        scf_models=_chosen(scf_models, names, '--scf-models') if scf else (),
-        scf_splits=_chosen(scf_splits, left_out, '--scf-splits'),
+        scf_models=chosen(scf_models, names, '--scf-models') if scf else (),
+        scf_splits=chosen(scf_splits, left_out, '--scf-splits'),
         fixed=fixed,
         scf_fixed=fixed if scf else (),
         schedules=tuple(
@@ -173,18 +177,6 @@ def _plan(
         ),
         max_expected=defaults['max_predicted_error'],
     )
-
-
-def _chosen(text: str | None, known: Sequence[T], option: str) -> tuple[T, ...]:
-    """The known names that a list holds; all of them if there is no list."""
-    if text is None:
-        return tuple(known)
-    names = [name.strip() for name in text.split(',') if name.strip()]
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        what = f'there is no {", ".join(unknown)}' if unknown else 'nothing is named'
-        raise click.BadParameter(f'{what}; there are {", ".join(known)}', param_hint=option)
-    return tuple(name for name in known if name in names)
 
 
 @contextmanager

@@ -1,0 +1,101 @@
+"""A surrogate of exchange: a model with intervals that hold, which says where it has learnt nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_mlkkr.exchange.pairs import Pairs
+from aiida_mlkkr.ml.errors import ModelError
+from aiida_mlkkr.ml.exchange.calibration import CLASSES, ConformalIntervals
+from aiida_mlkkr.ml.exchange.models import PairModel, model_type
+from aiida_mlkkr.ml.exchange.models.base import Arrays
+from aiida_mlkkr.ml.exchange.moments import SiteMoments, magnetic_class
+from aiida_mlkkr.ml.models.base import Options
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEVEL: Final = 0.9
+
+_FACTORS: Final = 'interval_factors'
+_BEYOND: Final = 0.5
+"""How far outside of the distances learnt from a pair may be [Å]."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairPrediction:
+    """What a surrogate says of n pairs.
+
+    :param j: shape (n) [meV].
+    :param half_width: J is within ``j ± half_width`` with the probability of the intervals' level, shape (n) [meV].
+    :param outside: whether a pair is outside of what was learnt: an element or layers not seen, or a distance beyond
+        those seen, shape (n). The interval does not hold then.
+    """
+
+    j: FloatArray
+    half_width: FloatArray
+    outside: NDArray[np.bool_]
+
+
+class ExchangeSurrogate:
+    """A trained model and its intervals.
+
+    :param model: the model.
+    :param intervals: from the pairs it was trained on, each predicted without its pair of elements.
+    """
+
+    def __init__(self, model: PairModel, intervals: ConformalIntervals) -> None:
+        self.model, self.intervals = model, intervals
+        self._moments = SiteMoments.of_training(model.pairs)
+
+    @classmethod
+    def fit(cls, name: str, pairs: Pairs, options: Options | None = None, seed: int = 0, level: float = LEVEL) -> Self:
+        """Train the model of a name and calibrate it.
+
+        :raises ModelError: there is no such model, or it cannot learn from the pairs.
+        """
+        model = model_type(name).fit(pairs, options, seed)
+        estimate = model.left_out()
+        classes = _classes(pairs, SiteMoments.of_training(pairs))
+        misses = estimate.mean - pairs.j
+        return cls(model, ConformalIntervals.from_left_out(misses, estimate.error, classes, level))
+
+    def predict(self, pairs: Pairs) -> PairPrediction:
+        """J with intervals."""
+        estimate = self.model.predict(pairs)
+        widths = self.intervals.half_widths(estimate.error, _classes(pairs, self._moments))
+        return PairPrediction(estimate.mean, widths, self._outside(pairs))
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """Plain arrays and the rest in plain JSON."""
+        arrays, details = self.model.to_arrays()
+        details |= {'model': self.model.name, 'level': self.intervals.level}
+        return arrays | {_FACTORS: self.intervals.factors}, details
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, details: dict[str, Any]) -> Self:
+        """Take back what :meth:`to_arrays` gave.
+
+        :raises ModelError: they do not fit together, or there is no such model.
+        """
+        factors, level = arrays.get(_FACTORS), details.get('level')
+        if factors is None or factors.shape != (CLASSES,) or not isinstance(level, float):
+            raise ModelError('the surrogate of exchange has no intervals')
+        model = model_type(str(details.get('model'))).from_arrays(arrays, details)
+        return cls(model, ConformalIntervals(level, factors))
+
+    def _outside(self, pairs: Pairs) -> NDArray[np.bool_]:
+        known = self.model.pairs
+        element = ~np.isin(pairs.z, known.z).all(axis=1)
+        seen = {tuple(sorted(both)) for both in known.layers.tolist()}
+        layer = np.array([tuple(sorted(both)) not in seen for both in pairs.layers.tolist()], dtype=np.bool_)
+        near, far = known.distances.min() - _BEYOND, known.distances.max() + _BEYOND
+        return element | layer | (pairs.distances < near) | (pairs.distances > far)
+
+
+def _classes(pairs: Pairs, moments: SiteMoments) -> IntArray:
+    return magnetic_class(moments.of_sites(pairs.z, pairs.layers))

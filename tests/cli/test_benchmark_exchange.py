@@ -1,0 +1,53 @@
+"""`aiida-mlkkr benchmark exchange` on a table that follows a law."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from model_pairs import MAPPING, model_pairs, rows_of, write_table
+
+from aiida_mlkkr.cli.benchmark_exchange import exchange
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    rows = rows_of(model_pairs(noise=0.05))
+    (tmp_path / 'mapping.yaml').write_text(MAPPING)
+    write_table(tmp_path / 'table.csv', rows + rows[:169])
+    paths = {'--table': 'table.csv', '--mapping': 'mapping.yaml', '--output': 'out'}
+    return [word for option, name in paths.items() for word in (option, str(tmp_path / name))]
+
+
+def test_it_writes_tables_and_figures_and_goes_on(arguments: list[str], tmp_path: Path) -> None:
+    asked = [*arguments, '--quick', '--models', 'median,extra_trees', '--splits', 'leaky,pair']
+    result = CliRunner().invoke(exchange, asked)
+    assert result.exit_code == 0, result.output
+    assert '507 of 676 rows are used' in result.output
+    assert '169 rows dropped: exact duplicate' in result.output
+    with (tmp_path / 'out' / 'scores.csv').open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * (2 * 5 + 4)
+    errors = {
+        split: sum(float(row['mae']) for row in rows if (row['split'], row['model']) == (split, 'extra_trees')) / 5
+        for split in ('leaky', 'pair')
+    }
+    assert errors['leaky'] < errors['pair']
+    for name in ('report.md', 'parity.png', 'learning_curves.png'):
+        assert (tmp_path / 'out' / name).stat().st_size > 0
+    again = CliRunner().invoke(exchange, asked)
+    assert again.exit_code == 0
+    with (tmp_path / 'out' / 'scores.csv').open() as stream:
+        assert len(list(csv.DictReader(stream))) == len(rows)
+
+
+def test_what_cannot_be_measured_is_said(arguments: list[str], tmp_path: Path) -> None:
+    unknown = CliRunner().invoke(exchange, [*arguments, '--models', 'oracle'])
+    assert unknown.exit_code == 2
+    assert 'there is no oracle' in unknown.output
+    (tmp_path / 'mapping.yaml').write_text(MAPPING.replace('convention: pairs-once', ''))
+    vague = CliRunner().invoke(exchange, arguments)
+    assert vague.exit_code == 1
+    assert 'convention' in vague.output
