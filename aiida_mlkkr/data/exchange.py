@@ -12,6 +12,7 @@ from aiida.orm.pydantic import OrmMetadataField
 from aiida_mlkkr import __version__
 from aiida_mlkkr.exchange.conventions import OURS
 from aiida_mlkkr.exchange.errors import ExchangeError
+from aiida_mlkkr.exchange.origins import Origins
 from aiida_mlkkr.exchange.spirit import write_spirit_pairs
 from aiida_mlkkr.exchange.table import ExchangeTable
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas
 
 FORMAT_VERSION: Final = 1
+ORIGINS: Final = ('predicted', 'uncertainty', 'outside')
+SOURCES: Final = 'sources'
 
 
 class ExchangeData(ArrayData):
@@ -46,6 +49,8 @@ class ExchangeData(ArrayData):
         arrays = {name: getattr(table, name) for name in cls.arrays_of_table}
         if table.biquadratic is not None:
             arrays['biquadratic'] = table.biquadratic
+        if table.origins is not None:
+            arrays |= {name: getattr(table.origins, name) for name in ORIGINS}
         node = cls(arrays, **kwargs)
         node.base.attributes.set_many(
             {
@@ -58,6 +63,8 @@ class ExchangeData(ArrayData):
                 'hamiltonian': OURS.hamiltonian,
             }
         )
+        if table.origins is not None:
+            node.base.attributes.set(SOURCES, list(table.origins.sources))
         return node
 
     @property
@@ -71,7 +78,8 @@ class ExchangeData(ArrayData):
         for name, value in known.items():
             if attributes.get(name) != value:
                 raise ExchangeError(f'{name} is {attributes.get(name)!r}, this version of aiida-mlkkr reads {value!r}')
-        missing = [name for name in self.arrays_of_table if name not in names]
+        needed = self.arrays_of_table + (ORIGINS if SOURCES in attributes else ())
+        missing = [name for name in needed if name not in names]
         if missing:
             raise ExchangeError(f'the node has no array {", ".join(missing)}')
         return ExchangeTable(
@@ -79,8 +87,13 @@ class ExchangeData(ArrayData):
             elements=tuple(attributes['elements']),
             method=attributes['method'],
             biquadratic=self.get_array('biquadratic') if 'biquadratic' in names else None,
+            origins=self._origins() if SOURCES in attributes else None,
             **{name: self.get_array(name) for name in self.arrays_of_table},
         )
+
+    def _origins(self) -> Origins:
+        predicted, uncertainty, outside = (self.get_array(name) for name in ORIGINS)
+        return Origins(tuple(self.base.attributes.get(SOURCES)), predicted, uncertainty, outside)
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each pair."""

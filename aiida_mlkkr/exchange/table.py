@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .conventions import OURS, Convention, PairTerms, convert
 from .errors import ExchangeError
+from .origins import Origins
 from .tensors import anisotropic, dm_vector, isotropic, rotated, swapped
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ExchangeTable:
     :param method: where the tensors come from.
     :param spread: by how much the diagonal elements are uncertain, shape (p) [meV]; zero if they are not.
     :param biquadratic: B_ij, shape (p) [meV]; None if it was not computed.
+    :param origins: where each pair comes from; None if all are computed together.
     :raises ExchangeError: the parts contradict each other.
     """
 
@@ -52,6 +54,7 @@ class ExchangeTable:
     method: str
     spread: FloatArray
     biquadratic: FloatArray | None = None
+    origins: Origins | None = None
 
     def __post_init__(self) -> None:
         n, p = len(self.elements), len(self.pairs)
@@ -75,6 +78,8 @@ class ExchangeTable:
             raise ExchangeError('a pair occurs twice; list each once, whatever its direction')
         if p and self.distances.min() < CLOSEST:
             raise ExchangeError('two sites of a pair are at the same place')
+        if self.origins is not None and len(self.origins) != p:
+            raise ExchangeError(f'there are {p} pairs, and origins of {len(self.origins)}')
 
     @classmethod
     def of_cluster(
@@ -150,6 +155,16 @@ class ExchangeTable:
         """The same pairs in a crystal turned by an orthogonal matrix, shape (3, 3)."""
         return replace(self, positions=self.positions @ q.T, tensors=rotated(self.tensors, q))
 
+    def sampled(self, rng: np.random.Generator) -> ExchangeTable:
+        """The table with J of predicted pairs drawn from normal distributions of their standard errors.
+
+        Pairs are drawn independently of each other, as their common errors are not known.
+        """
+        if self.origins is None:
+            return self
+        shifts = rng.normal(size=len(self.pairs)) * self.origins.standard_errors
+        return replace(self, tensors=self.tensors + shifts[:, None, None] * np.eye(3))
+
     def rows(self) -> list[dict[str, Any]]:
         """One row for each pair: what it is, its J, D, S, B and spread [meV], in the convention ``aiida-mlkkr``."""
         terms = self.terms()
@@ -166,6 +181,7 @@ class ExchangeTable:
             row |= {f'S{name}_meV': float(terms.s[k][a, b]) for name, (a, b) in S_COLUMNS.items()}
             row |= {'B_meV': None if self.biquadratic is None else float(self.biquadratic[k])}
             row |= {'spread_meV': float(self.spread[k]), 'method': self.method}
+            row |= {} if self.origins is None else self.origins.row(k)
             rows.append(row)
         return rows
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ExchangeError
+from .origins import Origins
 from .table import CONVENTION_LINE, S_COLUMNS, ExchangeTable
 from .tensors import compose
 
@@ -63,7 +64,23 @@ def _table(rows: Sequence[Mapping[str, str]]) -> ExchangeTable:
         method=common['method'].pop(),
         spread=_columns(rows, 'spread_meV')[:, 0],
         biquadratic=_columns(rows, 'B_meV')[:, 0] if any(row['B_meV'] for row in rows) else None,
+        origins=_origins(rows) if 'origin' in rows[0] else None,
     )
+
+
+def _origins(rows: Sequence[Mapping[str, str]]) -> Origins:
+    return Origins(
+        tuple(row['source'] for row in rows),
+        np.array([_either(row['origin'], 'computed', 'predicted') for row in rows]),
+        _columns(rows, 'uncertainty_meV')[:, 0],
+        np.array([_either(row['outside'], 'False', 'True') for row in rows]),
+    )
+
+
+def _either(value: str, no: str, yes: str) -> bool:
+    if value not in (no, yes):
+        raise ValueError(f'{no} or {yes} expected, found {value!r}')
+    return value == yes
 
 
 def _columns(rows: Sequence[Mapping[str, str]], *names: str) -> FloatArray:
@@ -103,4 +120,11 @@ def joined(tables: Sequence[ExchangeTable]) -> ExchangeTable:
         method=tables[0].method,
         spread=np.concatenate([table.spread for table in tables]),
         biquadratic=np.concatenate(quadratic) if quadratic else None,
+        origins=_joined_origins(tables),
     )
+
+
+def _joined_origins(tables: Sequence[ExchangeTable]) -> Origins | None:
+    if all(table.origins is None for table in tables):
+        return None
+    return Origins.joined([table.origins or Origins.computed([''] * len(table.pairs)) for table in tables])
