@@ -12,7 +12,7 @@ from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.exchange.calibration import CLASSES, ConformalIntervals
 from aiida_mlkkr.ml.exchange.models import PairModel, model_type
-from aiida_mlkkr.ml.exchange.models.base import Arrays
+from aiida_mlkkr.ml.exchange.models.base import Arrays, PairEstimate
 from aiida_mlkkr.ml.exchange.moments import SiteMoments, magnetic_class
 from aiida_mlkkr.ml.models.base import Options
 
@@ -46,11 +46,12 @@ class ExchangeSurrogate:
 
     :param model: the model.
     :param intervals: from the pairs it was trained on, each predicted without its pair of elements.
+    :param left_out: what these predictions were; None for a surrogate that was taken back.
     """
 
-    def __init__(self, model: PairModel, intervals: ConformalIntervals) -> None:
-        self.model, self.intervals = model, intervals
-        self._moments = SiteMoments.of_training(model.pairs)
+    def __init__(self, model: PairModel, intervals: ConformalIntervals, left_out: PairEstimate | None = None) -> None:
+        self.model, self.intervals, self.left_out = model, intervals, left_out
+        self.moments = SiteMoments.of_training(model.pairs)
 
     @classmethod
     def fit(cls, name: str, pairs: Pairs, options: Options | None = None, seed: int = 0, level: float = LEVEL) -> Self:
@@ -62,12 +63,12 @@ class ExchangeSurrogate:
         estimate = model.left_out()
         classes = _classes(pairs, SiteMoments.of_training(pairs))
         misses = estimate.mean - pairs.j
-        return cls(model, ConformalIntervals.from_left_out(misses, estimate.error, classes, level))
+        return cls(model, ConformalIntervals.from_left_out(misses, estimate.error, classes, level), estimate)
 
     def predict(self, pairs: Pairs) -> PairPrediction:
         """J with intervals."""
         estimate = self.model.predict(pairs)
-        widths = self.intervals.half_widths(estimate.error, _classes(pairs, self._moments))
+        widths = self.intervals.half_widths(estimate.error, _classes(pairs, self.moments))
         return PairPrediction(estimate.mean, widths, self._outside(pairs))
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
