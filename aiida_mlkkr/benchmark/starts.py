@@ -63,7 +63,7 @@ def predicted_start(prediction: Prediction, case: Case, files: Files) -> Start:
     sites = host_of_cluster(files.writeout.potential, case.record.layer)
     bottom = files.writeout.contour_bottom
     potential = cluster_potential(case.record.z, files.writeout.lmax, sites, bottom, prediction.start)
-    expected = inf if prediction.doubtful.any() else float(prediction.error.max())
+    expected = inf if prediction.possible.any() else float(prediction.error.max())
     return Start(potential, state_known=True, expected=expected)
 
 

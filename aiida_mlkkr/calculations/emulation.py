@@ -63,7 +63,7 @@ def emulated_start_potential(
                 'rms_error_per_site_Ry': prediction.error.tolist(),
                 'spin_moment_per_site_muB': prediction.moments.tolist(),
                 'host_seen': prediction.host_seen,
-                'moments_known': not prediction.doubtful.any(),
+                'moments_known': not prediction.possible.any(),
             }
         ),
     }

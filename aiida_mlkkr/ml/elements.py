@@ -46,10 +46,13 @@ def element_features(z: int) -> NDArray[np.float64]:
     return features
 
 
-def has_open_shell(z: int) -> bool:
-    """Whether the free atom has an open d or f shell, which may keep a moment in a metal."""
+def free_spin(z: int) -> float:
+    """Spin moment in µB that the open d or f shell of the free atom has by Hund's rule; 0 if all are closed.
+
+    With two s electrons in every transition metal: 4 for Cr and for Fe, 1 for Cu, 7 for Eu.
+    """
     _, _, _, d, f = element_features(z)
-    return bool(0.0 < d < 10.0 or 0.0 < f < 14.0)
+    return float(max(min(d, 10.0 - d), min(f, 14.0 - f)))
 
 
 def gapless_group(z: int) -> float:

@@ -28,7 +28,7 @@ from aiida_mlkkr.ml.dataset import (
     hosts_from_arrays,
     hosts_to_arrays,
 )
-from aiida_mlkkr.ml.elements import has_open_shell
+from aiida_mlkkr.ml.elements import free_spin
 from aiida_mlkkr.ml.errors import DatasetError, ModelError, OutOfReachError
 from aiida_mlkkr.ml.judgement import SMALL_MOMENT, judge
 from aiida_mlkkr.ml.models import Options, PotentialModel, Targets, model_type
@@ -109,26 +109,26 @@ class Prediction:
     :param error: (natom,) predicted standard error of the potential, root mean square over volume and spins, in Ry.
     :param moments: (natom,) expected spin moments of the impurities in µB, with the signs asked for; 0 on host atoms.
     :param host_seen: whether there were impurities in this host in the training data.
-    :param doubtful: (natom,) impurities that may have a moment, although the model expects none.
+    :param possible: (natom,) moments in µB that impurities may have, although the model does not know of them; 0: none.
     """
 
     v: tuple[FloatArray, ...]
     error: FloatArray
     moments: FloatArray
     host_seen: bool
-    doubtful: NDArray[np.bool_]
+    possible: FloatArray
 
     @property
     def start(self) -> tuple[FloatArray, ...]:
         """As ``v``, to begin a self-consistency with: moments are enlarged to :data:`LASTING_MOMENT`.
 
-        A doubtful impurity gets the same splitting everywhere in its sphere.
+        A possible moment splits the potential alike everywhere in the sphere.
         """
         sizes = np.abs(self.moments)
         small = (sizes > 0.0) & (sizes < LASTING_MOMENT)
         factors = np.ones(len(sizes))
         factors[small] = LASTING_MOMENT / sizes[small]
-        added = np.where(self.doubtful, 0.5 * STONER * LASTING_MOMENT, 0.0)
+        added = 0.5 * STONER * self.possible
         start = []
         for v, factor, addition in zip(self.v, factors, added, strict=True):
             average = v.mean(axis=0)
@@ -234,9 +234,9 @@ class PotentialEmulator:
         parallel = sites_of_cluster(hosts, number, positions, layer, z, signs)
         impurities = np.flatnonzero(changed)
         expected = self._model.predict(parallel.subset(impurities)).moment
-        doubtful = np.zeros(len(z), dtype=bool)
+        possible = np.zeros(len(z))
         if moments is None:
-            doubtful[impurities] = self._doubts(z[impurities], replaced[impurities], expected, host_seen)
+            possible[impurities] = self._possible_moments(z[impurities], replaced[impurities], expected, host_seen)
         signs[impurities] = _signs(z[impurities], moments, expected)
         sites = sites_of_cluster(hosts, number, positions, layer, z, signs)
         alike = orbits(sites)
@@ -256,7 +256,7 @@ class PotentialEmulator:
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
             raise ModelError(f'what the model predicts in {host.name} is not finite')
-        return Prediction(tuple(v), error, all_moments, host_seen, doubtful)
+        return Prediction(tuple(v), error, all_moments, host_seen, possible)
 
     def _factors(self, changed: NDArray[np.bool_], signs: FloatArray, host_seen: bool) -> FloatArray:
         """Factors (natom,) of the model's standard errors."""
@@ -295,17 +295,20 @@ class PotentialEmulator:
                 'this kind.'
             )
 
-    def _doubts(self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool) -> NDArray[np.bool_]:
-        """Impurities (n,) that may have a moment, although the model expects none.
+    def _possible_moments(
+        self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool
+    ) -> FloatArray:
+        """Moments (n,) in µB of open shells that the model cannot know of; 0 where it knows.
 
-        Other rows of the periodic table and other hosts do not tell: 3d impurities in Cu have moments, 4d ones have
-        none, and Mo has none in Cu, but one in Ag.
+        Other rows of the periodic table do not tell: 3d impurities in Cu have moments, 4d ones have none. There it may
+        be that of the free atom, from which it falls to the right one; a smaller one may not rise. Nor does another
+        host tell that there is none: Mo has none in Cu, but one in Ag.
         """
-        open_shell = np.array([has_open_shell(int(charge)) for charge in z], dtype=bool)
-        possible: NDArray[np.bool_] = open_shell & (np.abs(expected) < SMALL_MOMENT)
-        if not host_seen:
-            return possible
-        return possible & (self._unknown(np.column_stack([z, z_host]).astype(np.int64)) > OTHER_ROW)
+        free = np.array([free_spin(int(charge)) for charge in z])
+        row_seen = self._unknown(np.column_stack([z, z_host]).astype(np.int64)) <= OTHER_ROW
+        if host_seen:
+            return np.where(row_seen, 0.0, free)
+        return np.where((free > 0.0) & (np.abs(expected) < SMALL_MOMENT), LASTING_MOMENT, 0.0)
 
     def _unknown(self, asked: IntArray) -> FloatArray:
         """Unknown shares (n,) of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""

@@ -260,13 +260,13 @@ def test_refused_requests(emulator: PotentialEmulator, changes: dict[str, Any], 
         predict(emulator, record({0: 25.0}), **changes)
 
 
-def test_small_and_doubtful_moments_are_enlarged_at_the_start() -> None:
+def test_small_and_possible_moments_are_enlarged_at_the_start() -> None:
     v = (np.array([[1.0, 2.0], [0.8, 2.4]]), np.array([[1.0, 1.0], [0.8, 0.8]]), np.ones((2, 2)), np.ones((2, 2)))
-    moments, doubtful = np.array([-0.5, 2.0, 0.0, 0.0]), np.array([False, False, False, True])
-    start = Prediction(v, np.zeros(4), moments, True, doubtful).start
+    moments, possible = np.array([-0.5, 2.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 4.0])
+    start = Prediction(v, np.zeros(4), moments, True, possible).start
     np.testing.assert_allclose(start[0], [[1.1, 1.8], [0.7, 2.6]])
     np.testing.assert_allclose(start[1:3], v[1:3])
-    np.testing.assert_allclose(start[3], [[1.03, 1.03], [0.97, 0.97]])
+    np.testing.assert_allclose(start[3], [[1.12, 1.12], [0.88, 0.88]])
 
 
 def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment() -> None:
@@ -276,11 +276,12 @@ def test_other_rows_and_hosts_do_not_tell_that_there_is_no_moment() -> None:
     singles = {(int(record.host.z[0]), int(record.z[record.impurities[0]])): record for record in alone}
     learnt = tuple(singles[29, z] for z in (*range(30, 34), *range(39, 49)) if (29, z) in singles)
     emulator = PotentialEmulator.fit(ImpurityDataset(shipped.kind, learnt))
-    for z_host, z, known in ((29, 24, False), (29, 25, False), (47, 42, False), (29, 44, True), (47, 32, True)):
+    # the free atoms have 4 and 5 µB in d shells of 4 and 5 electrons; of another host only that there may be one
+    for z_host, z, possible in ((29, 24, 4.0), (29, 25, 5.0), (47, 42, 1.0), (29, 44, 0.0), (47, 32, 0.0)):
         prediction = predict(emulator, singles[z_host, z])
         assert prediction.moments[0] == 0.0
-        assert prediction.doubtful.any() == (not known)
-        assert not predict(emulator, singles[z_host, z], moments=[0.0]).doubtful.any()
+        assert prediction.possible.max() == possible
+        assert not predict(emulator, singles[z_host, z], moments=[0.0]).possible.any()
 
 
 def test_a_moment_where_none_is_expected(emulator: PotentialEmulator) -> None:
