@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -21,6 +22,9 @@ HOST_WRITER = 'mlkkr-kkrhost'
 HOST_PLUGIN = 'kkr.kkr'
 TRAINING = 'aiida-mlkkr-train'
 TRAINING_PLUGIN = 'mlkkr.train'
+MONTE_CARLO = 'mlkkr-monte-carlo'
+MONTE_CARLO_PLUGIN = 'mlkkr.monte_carlo'
+SPIRIT_PLUGIN = 'spirit'
 COMPUTER_LABEL = 'mlkkr-localhost'
 
 
@@ -88,6 +92,24 @@ def training_code() -> InstalledCode:
     :raises DemoError: it is not installed.
     """
     return _code_of(TRAINING, TRAINING_PLUGIN, 'training of models')
+
+
+def monte_carlo_program() -> InstalledCode:
+    """The program that simulates spin models as an AiiDA code of this machine.
+
+    :raises DemoError: it is not installed.
+    """
+    return _code_of(MONTE_CARLO, MONTE_CARLO_PLUGIN, 'Monte Carlo of spin models')
+
+
+def spirit_program() -> InstalledCode:
+    """This very Python as the code of aiida-spirit.
+
+    :raises DemoError: Spirit is not installed.
+    """
+    if importlib.util.find_spec('spirit') is None or importlib.util.find_spec('aiida_spirit') is None:
+        raise DemoError("Spirit is not installed here; python -m pip install 'aiida-mlkkr[spirit]'.")
+    return _code_of(os.path.basename(sys.executable), SPIRIT_PLUGIN, 'Spirit')
 
 
 def _code_of(program: str, plugin: str, description: str) -> InstalledCode:
