@@ -59,6 +59,10 @@ class VoidGreenFunction:
         for (begin, end), panel in zip(pairwise(self.borders), self.panels, strict=True):
             panel[energy] = void[:end, begin:end]
 
+    def at(self, energy: int) -> ComplexArray:
+        """Return the full matrix of one energy, shape (N, N)."""
+        return np.asarray(self.energies(slice(energy, energy + 1)).whole()[0])
+
     def energies(self, chosen: slice) -> 'VoidGreenFunction':
         """Return some of the energies."""
         return VoidGreenFunction(self.borders, tuple(panel[chosen] for panel in self.panels))
@@ -80,6 +84,12 @@ def _solve(matrix: ComplexArray, right: ComplexArray) -> ComplexArray:
 
 def _inverse(matrices: ComplexArray) -> ComplexArray:
     return np.asarray(np.linalg.inv(matrices), dtype=np.complex128)
+
+
+def log_determinant(matrices: ComplexArray) -> ComplexArray:
+    """Return ln det(1 − M) of each matrix on the principal branch, shape (...) for M of shape (..., N, N)."""
+    sign, logarithm = np.linalg.slogdet(np.eye(matrices.shape[-1]) - matrices)
+    return np.asarray(logarithm + np.log(sign), dtype=np.complex128)
 
 
 def void_green_function(host: ComplexArray, t_host: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .dyson import VoidGreenFunction
+from .dyson import VoidGreenFunction, log_determinant
 from .errors import InconsistentInputError
 from .problem import ImpurityProblem
-from .scattering import solve_single_site
+from .scattering import cluster_t, solve_single_site
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -79,31 +79,29 @@ def magnetic_sites(problem: ImpurityProblem, sites: Sequence[int]) -> MagneticSi
     ranges = [np.arange(problem.offsets[site], problem.offsets[site + 1]) for site in sites]
     kept = np.concatenate(ranges)
     t = np.stack([_t_matrices(problem, spin) for spin in (DOWN, UP)])
-    voids = [problem.void[min(spin, len(problem.void) - 1)] for spin in (DOWN, UP)]
     return MagneticSites(
         energies=problem.contour.energies,
         steps=-0.5 * np.pi * problem.contour.weights,
         delta_t=(t[UP] - t[DOWN])[:, kept],
-        green=np.stack([_green_function(void, t_spin, kept) for void, t_spin in zip(voids, t, strict=True)]),
+        green=np.stack([_green_function(problem.void_of(spin), t[spin], kept) for spin in (DOWN, UP)]),
         offsets=np.cumsum([0, *(len(r) for r in ranges)]),
     )
 
 
 def _t_matrices(problem: ImpurityProblem, spin: int) -> ComplexArray:
     """Diagonal t matrices of all sites one after the other, shape (nE, N)."""
-    parts = []
-    for blocks, lmax in zip(problem.potential.sites, problem.lmax, strict=True):
-        block = blocks[spin]
-        site = solve_single_site(block.v, block.mesh, block.z, int(lmax), problem.contour, problem.nspin)
-        parts.append(np.repeat(site.t, 2 * np.arange(int(lmax) + 1) + 1, axis=0))
-    return np.ascontiguousarray(np.concatenate(parts).T)
+    blocks = [site[spin] for site in problem.potential.sites]
+    return cluster_t(
+        solve_single_site(block.v, block.mesh, block.z, int(lmax), problem.contour, problem.nspin)
+        for block, lmax in zip(blocks, problem.lmax, strict=True)
+    )
 
 
 def _green_function(void: VoidGreenFunction, t: ComplexArray, kept: NDArray[np.intp]) -> ComplexArray:
     """G = (1 − G_void t)⁻¹ G_void between the kept indices, symmetric as G_void is; shape (nE, M, M)."""
     result = np.empty((len(t), kept.size, kept.size), dtype=np.complex128)
     for energy, t_energy in enumerate(t):
-        g = void.energies(slice(energy, energy + 1)).whole()[0]
+        g = void.at(energy)
         block = np.linalg.solve(np.eye(len(g)) - g * t_energy, g[:, kept])[kept]
         result[energy] = 0.5 * (block + block.T)
     return result
@@ -161,5 +159,4 @@ def _log_determinants(sites: MagneticSites, vectors: FloatArray) -> ComplexArray
         ],
         axis=1,
     )
-    sign, logarithm = np.linalg.slogdet(np.eye(product.shape[-1]) - product)
-    return np.asarray(logarithm + np.log(sign), dtype=np.complex128)
+    return log_determinant(product)

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from aiida_mlkkr.kkr.potential import ImpurityPotential
 
 from .config import KkrimpConfig
+from .dyson import log_determinant
 from .errors import InconsistentInputError, ScfBreakdownError
 from .mixing import Potentials
 from .problem import ImpurityProblem
-from .scattering import solve_single_site
+from .scattering import cluster_t, solve_single_site
 from .scf import iterate
 
 FloatArray = NDArray[np.float64]
@@ -87,18 +88,15 @@ def _logarithms(problem: ImpurityProblem, before: Potentials, after: Potentials,
     """Ln det(1 − G_void t) − Σ ln α of each spin and energy, shape (nspin, nE)."""
     result = np.empty((problem.nspin, problem.contour.energies.size), dtype=np.complex128)
     for spin in range(problem.nspin):
-        t, normalisation = [], np.zeros(result.shape[1], dtype=np.complex128)
+        sites, normalisation = [], np.zeros(result.shape[1], dtype=np.complex128)
         for v, w, mesh, z, lmax in zip(before, after, problem.meshes, problem.z, problem.lmax, strict=True):
             mixed = (1 - share) * v[spin] + share * w[spin]
             site = solve_single_site(mixed, mesh, z, int(lmax), problem.contour, problem.nspin)
-            degeneracy = 2 * np.arange(int(lmax) + 1) + 1
-            t.append(np.repeat(site.t, degeneracy, axis=0))
-            normalisation += degeneracy @ np.log(site.alpha)
-        void = problem.void[min(spin, len(problem.void) - 1)]
-        for energy, t_energy in enumerate(np.concatenate(t).T):
-            g = void.energies(slice(energy, energy + 1)).whole()[0]
-            sign, logarithm = np.linalg.slogdet(np.eye(len(g)) - g * t_energy)
-            result[spin, energy] = logarithm + np.log(sign) - normalisation[energy]
+            sites.append(site)
+            normalisation += (2 * np.arange(int(lmax) + 1) + 1) @ np.log(site.alpha)
+        void = problem.void_of(spin)
+        for energy, t in enumerate(cluster_t(sites)):
+            result[spin, energy] = log_determinant(void.at(energy) * t) - normalisation[energy]
     return result
 
 

@@ -77,6 +77,10 @@ class ImpurityProblem:
         """Number of spins of the impurity."""
         return self.potential.nspin
 
+    def void_of(self, spin: int) -> VoidGreenFunction:
+        """G_void of a spin, all energies."""
+        return self.void[min(spin, len(self.void) - 1)]
+
     @property
     def natom(self) -> int:
         """Number of sites of the cluster."""
@@ -315,7 +319,7 @@ def check_geometry(
     nearest = distances.argmin(axis=1)
     if kappa.imag * distances.min(initial=np.inf) < FAR_BELOW_THE_BANDS or len(positions) == 1:
         return
-    g_void = void.energies(slice(energy, energy + 1)).whole()[0]
+    g_void = void.at(energy)
     difference, size = 0.0, 0.0
     for site, other in enumerate(nearest):
         free = free_green_function(positions[site] - positions[other], kappa, int(lmax[[site, other]].max()))

@@ -1,5 +1,6 @@
 """Single-site scattering: t matrix, normalised radial solutions and what the density needs of the irregular ones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.mesh import RadialMesh
 
+from .angular import l_of_lm
 from .bessel import spherical_bessel, spherical_hankel
 from .quadrature import simpson_weights
 from .radial import BLOCK, integrate_irregular, integrate_regular, power_of_r
@@ -69,6 +71,16 @@ class SingleSite:
     irregular_density: FloatArray
     norm_regular: ComplexArray
     norm_irregular: ComplexArray
+
+    @property
+    def t_lm(self) -> ComplexArray:
+        """Diagonal t matrix of every (l, m), shape ((lmax+1)², nE)."""
+        return self.t[l_of_lm(len(self.t) - 1)]
+
+
+def cluster_t(sites: Iterable[SingleSite]) -> ComplexArray:
+    """Return the diagonal t matrices of sites one after the other, shape (nE, N)."""
+    return np.ascontiguousarray(np.concatenate([site.t_lm for site in sites]).T)
 
 
 @njit(cache=True)

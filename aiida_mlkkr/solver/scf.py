@@ -17,7 +17,7 @@ from .exchange_correlation import exchange_correlation
 from .mixing import PotentialError, Potentials, QuasiNewton, mix_simply, potential_error
 from .problem import ImpurityProblem
 from .quadrature import simpson_weights
-from .scattering import SingleSite, solve_single_site
+from .scattering import cluster_t, solve_single_site
 
 FloatArray = NDArray[np.float64]
 
@@ -150,21 +150,10 @@ def valence_densities(problem: ImpurityProblem, potentials: Potentials) -> list[
             solve_single_site(v[spin], mesh, z, int(lmax), contour, problem.nspin)
             for v, mesh, z, lmax in zip(potentials, problem.meshes, problem.z, problem.lmax, strict=True)
         ]
-        blocks = _onsite_green_functions(problem, spin, solutions)
+        blocks = onsite_blocks(problem.void_of(spin), cluster_t(solutions), problem.offsets)
         for site, solution in enumerate(solutions):
             densities[site].append(valence_density(solution, blocks[site], weights, contour.inverse_c2))
     return densities
-
-
-def _onsite_green_functions(
-    problem: ImpurityProblem, spin: int, solutions: list[SingleSite]
-) -> list[NDArray[np.complex128]]:
-    """On-site blocks of the cluster's Green function, one array (nE, lm, lm) per site."""
-    t = np.concatenate(
-        [np.repeat(solution.t, 2 * np.arange(solution.t.shape[0]) + 1, axis=0) for solution in solutions]
-    )
-    void = problem.void[min(spin, len(problem.void) - 1)]
-    return onsite_blocks(void, np.ascontiguousarray(t.T), problem.offsets)
 
 
 def new_sites(

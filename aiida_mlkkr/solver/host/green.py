@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..angular import l_of_lm
 from ..scattering import SingleSite
 from .brillouin import crystal_green_function
 from .problem import HostProblem
@@ -48,8 +49,8 @@ def cluster_green(problem: HostProblem, sites: list[SingleSite]) -> ClusterGreen
     differences = (problem.steps[:, None] - problem.steps).reshape(-1, 3)
     vectors, pairs = np.unique(differences, axis=0, return_inverse=True)
     energies = problem.contour.energies
-    degeneracy = 2 * np.arange(problem.lmax + 1) + 1
-    values = np.empty((problem.nspin, energies.size, len(vectors), *[degeneracy.sum()] * 2), dtype=np.complex128)
+    l_index = l_of_lm(problem.lmax)
+    values = np.empty((problem.nspin, energies.size, len(vectors), *[l_index.size] * 2), dtype=np.complex128)
     for k, (energy, mesh) in enumerate(zip(energies, problem.meshes, strict=True)):
         reference = problem.reference.green_function(energy)
         t_reference = problem.reference.t(energy)
@@ -57,6 +58,6 @@ def cluster_green(problem: HostProblem, sites: list[SingleSite]) -> ClusterGreen
             if spin and np.array_equal(site.t[:, k], sites[0].t[:, k]):
                 values[spin, k] = values[0, k]
                 continue
-            delta_t = np.repeat(site.t[:, k] - t_reference, degeneracy)
+            delta_t = (site.t[:, k] - t_reference)[l_index]
             values[spin, k] = crystal_green_function(reference, problem.reference.steps, delta_t, mesh, vectors)
     return ClusterGreen(values, pairs.reshape(len(problem.steps), -1))

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..angular import lm_size
+from ..angular import l_of_lm, lm_size
 from ..bessel import spherical_bessel, spherical_hankel
 from ..dyson import free_green_function
 
@@ -87,7 +87,7 @@ class ReferenceSystem:
         others = np.arange(len(vectors)) != zero
         free[others] = free_green_function(vectors[others], complex(np.sqrt(energy)), self.lmax)
         whole = free[which].reshape(n, n, size, size).swapaxes(1, 2).reshape(n * size, n * size)
-        t = np.tile(np.repeat(self.t(energy), 2 * np.arange(self.lmax + 1) + 1), n)
+        t = np.tile(self.t(energy)[l_of_lm(self.lmax)], n)
         towards = np.linalg.solve(np.eye(n * size) - whole * t, whole[:, :size]).reshape(n, size, size)
         reverse = towards[self._opposite].swapaxes(1, 2)
         return np.asarray(0.5 * (towards + reverse), dtype=np.complex128)

@@ -58,7 +58,7 @@ def _write_sites(directory: Path, problem: HostProblem, serial: str) -> None:
 
 
 def _write_tmat(directory: Path, problem: HostProblem, sites: list[SingleSite], serial: str) -> None:
-    t = np.stack([np.repeat(site.t.T, 2 * np.arange(problem.lmax + 1) + 1, axis=1) for site in sites])
+    t = np.stack([site.t_lm.T for site in sites])
     matrices = t[..., None] * np.eye(t.shape[-1])
     tmatrix = TMatrix(np.broadcast_to(matrices, (problem.cluster.natom, *matrices.shape)), serial=serial)
     write_tmat(tmatrix, directory / 'kkrflex_tmat')
