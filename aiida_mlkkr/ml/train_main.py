@@ -1,8 +1,8 @@
 """``aiida-mlkkr-train``: a training as a program that runs where its input files are; it needs no AiiDA.
 
-It reads ``train.json`` and the dataset files that are named there in the current directory, and writes
-``model.safetensors``, ``report.json``, ``progress.jsonl`` and ``checkpoint.safetensors`` there. A checkpoint that it
-finds is gone on with.
+It reads ``train.json`` and the files of data that are named there in the current directory, datasets of impurities or
+tables of exchange, and writes ``model.safetensors``, ``report.json``, ``progress.jsonl`` and
+``checkpoint.safetensors`` there. A checkpoint that it finds is gone on with.
 """
 
 from __future__ import annotations
@@ -13,19 +13,27 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final, TextIO
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiida_mlkkr import __version__
-from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
+from aiida_mlkkr.exchange.errors import ExchangeError
+from aiida_mlkkr.exchange.tables import read_csv
+from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.ml.dataset import merge
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
+from aiida_mlkkr.ml.exchange.training import ExchangeTask, train_exchange
 from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, write_checkpoint, write_model
 from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
-from aiida_mlkkr.ml.spec import first_complaint
+from aiida_mlkkr.ml.spec import SurrogateSpec, first_complaint
 from aiida_mlkkr.ml.training import TrainingTask, train
 
 INPUT: Final = 'train.json'
@@ -48,20 +56,91 @@ OUT_OF_TIME: Final = 'out of walltime'
 
 _BETWEEN_LINES: Final = 1.0
 
+Vector = tuple[float, float, float]
 
-class Order(BaseModel):
+
+class Order(BaseModel, ABC):
     """The content of ``train.json``.
 
-    :param task: what is to be trained.
-    :param datasets: names of the dataset files.
+    :param datasets: names of the files of data.
     :param walltime: seconds after which the program saves a checkpoint and stops.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
 
-    task: TrainingTask = Field(default_factory=TrainingTask)
     datasets: tuple[Annotated[str, Field(pattern=r'^[\w.-]+$')], ...] = Field(min_length=1)
     walltime: float | None = Field(default=None, gt=0.0)
+
+    @abstractmethod
+    def training(self, folder: Path) -> Training:
+        """Read the data.
+
+        :raises DatasetError, ExchangeError: if they are not valid, or cannot be mixed.
+        """
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is ready to begin.
+
+    :param data: in words.
+    :param train: gives arrays and spec of the model (None if none is asked for), and the report.
+    :param error: of the cross-validation in words.
+    """
+
+    data: str
+    train: Callable[[Monitor], tuple[tuple[dict[str, NDArray[Any]], SurrogateSpec] | None, dict[str, Any]]]
+    error: Callable[[dict[str, Any]], str]
+
+
+class EmulatorOrder(Order):
+    """An emulator of impurity potentials from datasets of impurities.
+
+    :param task: what is to be trained.
+    """
+
+    task: TrainingTask = Field(default_factory=TrainingTask)
+
+    def training(self, folder: Path) -> Training:
+        """Read and merge the datasets."""
+        dataset = merge(read_dataset(folder / name) for name in self.datasets)
+
+        def run(monitor: Monitor) -> Any:
+            emulator, report = train(dataset, self.task, monitor)
+            return (None if emulator is None else emulator.export()), report
+
+        return Training(
+            f'{len(dataset.impurities)} clusters, {", ".join(dataset.elements)}',
+            run,
+            lambda found: f'error of left-out impurities: {1e3 * found["error_Ry"]:.2f} mRy',
+        )
+
+
+class ExchangeOrder(Order):
+    """A surrogate of exchange from tables (CSV).
+
+    :param task: what is to be trained.
+    :param rotations: orthogonal matrices that bring the host onto itself, if they are known.
+    """
+
+    task: ExchangeTask
+    rotations: list[tuple[Vector, Vector, Vector]] | None = None
+
+    def training(self, folder: Path) -> Training:
+        """Read the tables."""
+        tables = [read_csv(folder / name) for name in self.datasets]
+        rotations = None if self.rotations is None else np.array(self.rotations)
+
+        def run(monitor: Monitor) -> Any:
+            surrogate, report = train_exchange(tables, self.task, monitor, rotations)
+            return (None if surrogate is None else surrogate.export()), report
+
+        elements = sorted({name for table in tables for name in table.elements}, key=SYMBOLS.index)
+        return Training(
+            f'{sum(len(table.pairs) for table in tables)} pairs, {", ".join(elements)}',
+            run,
+            lambda found: f'error of left-out pairs ({found["split"]}): {found["mae"]:.2f} meV',
+        )
 
 
 class OrderError(ValueError):
@@ -138,47 +217,49 @@ class FileMonitor(Monitor):
         print(line, file=self._stdout, flush=True)
 
 
-def read_order(folder: Path) -> tuple[Order, ImpurityDataset]:
-    """Read ``train.json`` and the datasets.
+def read_order(folder: Path) -> Order:
+    """Read ``train.json``: of exchange, if its task says so.
 
     :raises OrderError: if it is missing or not valid.
-    :raises DatasetError: if a dataset is, or they cannot be mixed.
     """
     try:
-        order = Order.model_validate(json.loads((folder / INPUT).read_text(encoding='utf-8')))
+        content = json.loads((folder / INPUT).read_text(encoding='utf-8'))
+        task = content.get('task') if isinstance(content, dict) else None
+        kind = ExchangeOrder if isinstance(task, dict) and 'exchange' in task else EmulatorOrder
+        return kind.model_validate(content)
     except FileNotFoundError as error:
         raise OrderError(f'{INPUT} is missing in {folder}') from error
     except ValidationError as error:
         raise OrderError(f'{INPUT} is not valid: {first_complaint(error)}') from error
     except (ValueError, RecursionError) as error:
         raise OrderError(f'{INPUT} is no JSON file: {error}') from error
-    return order, merge(read_dataset(folder / name) for name in order.datasets)
 
 
 def run(folder: Path) -> int:
     """Train in a folder; return the exit status.
 
-    :raises OrderError, DatasetError, ModelError: if the input is refused.
+    :raises OrderError, DatasetError, ExchangeError, ModelError: if the input is refused.
     """
     begin = time.monotonic()
-    order, dataset = read_order(folder)
+    order = read_order(folder)
+    training = order.training(folder)
     monitor = FileMonitor(folder, begin + (order.walltime or math.inf), sys.stdout)
     monitor.write(started=__version__)
-    monitor.say(f'aiida-mlkkr-train {__version__}: {len(dataset.impurities)} clusters, {", ".join(dataset.elements)}')
+    monitor.say(f'aiida-mlkkr-train {__version__}: {training.data}')
     try:
-        emulator, report = train(dataset, order.task, monitor)
+        model, report = training.train(monitor)
     except TrainingInterrupted:
         monitor.write(stopped=monitor.reason, further=monitor.has_saved)
         advice = f'run it again to go on from {CHECKPOINT}' if monitor.has_saved else 'not one step fits into the time'
         monitor.say(f'{monitor.reason}; {advice}')
         return monitor.exit_status
-    if emulator is not None:
-        write_model(folder / MODEL, *emulator.export())
+    if model is not None:
+        write_model(folder / MODEL, *model)
     (folder / REPORT).write_text(json.dumps(report, indent=1), encoding='utf-8')
     (folder / CHECKPOINT).unlink(missing_ok=True)
     monitor.write(finished=True)
     if report['validation']:
-        monitor.say(f'error of left-out impurities: {1e3 * report["validation"]["error_Ry"]:.2f} mRy')
+        monitor.say(training.error(report['validation']))
     monitor.say(f'done in {report["seconds"]:.1f} s')
     return 0
 
@@ -191,16 +272,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog='aiida-mlkkr-train',
-        description=f'Train an emulator of impurity potentials: reads {INPUT} and dataset files in the current '
-        f'directory, writes {MODEL}, {REPORT}, {PROGRESS} and {CHECKPOINT}, and goes on from a checkpoint that is '
-        'there.',
+        description='Train an emulator of impurity potentials or a surrogate of exchange: reads '
+        f'{INPUT} and files of data in the current directory, writes {MODEL}, {REPORT}, {PROGRESS} and {CHECKPOINT}, '
+        'and goes on from a checkpoint that is there.',
         epilog=str(main.__doc__).partition('\n\n')[2],
     )
     parser.add_argument('--version', action='version', version=f'aiida-mlkkr-train {__version__}')
     parser.parse_args(arguments)
     try:
         status = run(Path())
-    except (OrderError, DatasetError, ModelError) as error:
+    except (OrderError, DatasetError, ExchangeError, ModelError) as error:
         print(f'aiida-mlkkr-train: error: {error}', file=sys.stderr)
         status = EXIT_REFUSED
     except OSError as error:

@@ -6,10 +6,8 @@ wants to keep. Units: Rydberg, Bohr magnetons, seconds.
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,14 +19,13 @@ from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.files import checksum
 from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
 from aiida_mlkkr.ml.validation import CrossValidation, Tested, assess, summary, validation_folds
+from aiida_mlkkr.ml.versions import versions
 
 FINAL: Final = 'model'
 """The stage in which the model of all data is trained."""
 
 _BETWEEN_CHECKPOINTS: Final = 10.0
 """Seconds; models may offer checkpoints at every step."""
-
-_PACKAGES: Final = ('numpy', 'scipy', 'safetensors', 'torch', 'e3nn', 'dscribe')
 
 
 class TrainingTask(BaseModel):
@@ -162,7 +159,7 @@ def train(
         'validation': validation,
         'left_out': None if emulator is None else emulator.report,
         'losses': course.losses,
-        'versions': _versions(),
+        'versions': versions(),
         'seconds': course.seconds_in_all,
         'runs': course.runs,
     }
@@ -199,13 +196,3 @@ def _data(dataset: ImpurityDataset, sha256: str) -> dict[str, Any]:
         'elements': list(dataset.elements),
         'kind': asdict(dataset.kind),
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {'python': platform.python_version(), 'aiida_mlkkr': __version__, 'machine': platform.platform()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

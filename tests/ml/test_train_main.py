@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from model_clusters import KIND, record
 
-from aiida_mlkkr.ml.dataset import ImpurityDataset
+from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
-from aiida_mlkkr.ml.files import read_checkpoint, read_model, write_checkpoint, write_dataset, write_model
-from aiida_mlkkr.ml.train_main import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED, Order, main, read_order
+from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, read_model, write_checkpoint, write_dataset, write_model
+from aiida_mlkkr.ml.train_main import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED, EmulatorOrder, main, read_order
 
 PROGRAM = Path(sysconfig.get_path('scripts'), 'aiida-mlkkr-train')
 TASK = {'emulator': {'radial_functions': 4}, 'cross_validation': {'folds': 4}}
@@ -113,7 +113,7 @@ def test_a_network_goes_on_in_the_middle_of_its_epochs(tmp_path: Path):
     options = {'hidden': 4, 'layers': 1, 'folds': 2, 'repeats': 2, 'epochs': 25, 'patience': 25}
     settings = {'model': 'network', 'radial_functions': 4, 'options': options}
     folder = prepare(tmp_path, task={'emulator': settings, 'cross_validation': None})
-    _, dataset = read_order(folder)
+    dataset = merge(read_dataset(folder / name) for name in read_order(folder).datasets)
     emulator = PotentialEmulator.fit(dataset, EmulatorSettings.model_validate(settings))
     write_model(folder / 'expected', *emulator.export())
 
@@ -209,6 +209,6 @@ def test_bad_checkpoints(tmp_path: Path, capsys, monkeypatch):
 
 
 def test_defaults_are_those_of_the_task():
-    order = Order(datasets=('a',))
+    order = EmulatorOrder(datasets=('a',))
     assert order.walltime is None
     assert order.task.cross_validation.folds == 5
