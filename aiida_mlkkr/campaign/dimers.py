@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, product
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from aiida import orm
@@ -19,7 +19,7 @@ from aiida_mlkkr.kkr.patterns import dimer
 from aiida_mlkkr.query import FinishedImpurity, find_impurities
 from aiida_mlkkr.query.impurity import impurity_charges
 from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
-from aiida_mlkkr.workflows.imp_scf.writeout import kkr_calculation
+from aiida_mlkkr.workflows.imp_scf.writeout import kkr_calculation, remote_folder
 
 _DECIMALS = 4
 
@@ -93,12 +93,9 @@ def converged_host(node: orm.Node) -> orm.RemoteData:
 
     :raises ValueError: the node is none of these.
     """
-    names = ('GF_host_remote', 'host_greenfunction', 'last_RemoteData', 'remote_folder')
-    if isinstance(node, orm.ProcessNode):
-        node = next((node.outputs[name] for name in names if name in node.outputs), node)
-    folder = cast(orm.RemoteData, node)
-    calculation = kkr_calculation(folder)
-    return calculation.inputs.parent_folder if 'impurity_info' in calculation.inputs else folder
+    calculation = kkr_calculation(remote_folder(node))
+    written = 'impurity_info' in calculation.inputs
+    return calculation.inputs.parent_folder if written else calculation.outputs.remote_folder
 
 
 def dimer_shape(host: orm.RemoteData, shell: int, screening: Mapping[str, Any]) -> DimerShape:

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.benchmark_exchange import exchange
 from aiida_mlkkr.cli.options import chosen
 
@@ -33,15 +33,8 @@ benchmark.add_command(exchange)
 
 
 @benchmark.command('emulator')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
-@click.option(
-    '-G',
-    '--group',
-    'groups',
-    type=types.GroupParamType(),
-    multiple=True,
-    help='Group with finished impurity calculations: label, pk or UUID; can be given several times.',
-)
+@options.PROFILE()
+@options.GROUPS()
 @click.option(
     '-d',
     '--dataset',
@@ -72,10 +65,7 @@ benchmark.add_command(exchange)
 @click.option('--schedules', metavar='NAMES', help='Mixing schedules.  [default: default and tuned]')
 @click.option('--scf/--no-scf', default=True, show_default=True, help='Whether self-consistencies are run at all.')
 @click.option('--quick', is_flag=True, help='Four impurities of every host, and impurities left out only: a try.')
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
+@options.KKRIMP(
     help='A KKRimp code of the profile for the self-consistencies (by mlkkr.imp_scf) instead of the embedded solver.',
 )
 @click.option(

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode, Group, Node
+    from aiida.orm import Group, Node
     from rich.console import Console
 
     from aiida_mlkkr.campaign.runs import Outcome
@@ -39,13 +41,6 @@ def group_of(label: str) -> Group:
     from aiida.orm import Group
 
     return Group.collection.get_or_create(label)[0]
-
-
-def embedded_solver() -> AbstractCode:
-    """The code of the embedded solver."""
-    from aiida_mlkkr.demo import codes
-
-    return codes.embedded_solver()
 
 
 def listed(names: Sequence[str]) -> str:
@@ -108,6 +103,15 @@ def show_outcomes(console: Console, outcomes: Outcomes) -> None:
     for outcome in outcomes:
         if outcome.problem:
             console.print(f'failed: {failure(outcome)}', markup=False, highlight=False, soft_wrap=True)
+
+
+def leave(outcomes: Outcomes, interrupted: bool) -> None:
+    """Exit with the status of a filling, unless all went well."""
+    if interrupted:
+        click.echo('interrupted: the same command goes on from here', err=True)
+        raise SystemExit(130)
+    if any(outcome.problem for outcome in outcomes):
+        raise SystemExit(1)
 
 
 def failure(outcome: Outcome[Any]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli import options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,7 @@ WHAT = (
 
 
 @click.command('exchange')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('what', metavar='WHAT...', nargs=-1, required=True)
 @click.option(
     '--convention',

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import options, types
 
-from aiida_mlkkr.cli.campaign import embedded_solver, failure, group_of, listed, nodes_of, run_plan, show_outcomes
+from aiida_mlkkr.cli import options
+from aiida_mlkkr.cli.campaign import failure, group_of, leave, listed, nodes_of, run_plan, show_outcomes
 from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.train import show_dropped
 
@@ -26,7 +26,7 @@ GROUP = 'mlkkr-fill'
 
 
 @click.command('fill')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.option(
     '-H',
     '--host',
@@ -53,40 +53,12 @@ GROUP = 'mlkkr-fill'
     'given several times.',
 )
 @click.option('--no-singles', is_flag=True, help='Pairs only.')
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
-    help='A KKRimp code to run instead of the embedded solver.',
-)
-@click.option(
-    '--options',
-    'options_file',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='YAML file with options of the calculations: resources, queue_name, account, max_wallclock_seconds, '
-    'environment_variables …  [default: an hour, one thread]',
-)
-@click.option(
-    '-G', '--group', 'label', default=GROUP, show_default=True, help='Group that the workchains are put into.'
-)
-@click.option(
-    '-j',
-    '--jobs',
-    type=click.IntRange(1),
-    help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
-)
-@click.option(
-    '--protocol',
-    type=click.Choice(['balanced', 'precise', 'fast']),
-    default='balanced',
-    show_default=True,
-    help='Protocol of the self-consistency.',
-)
-@click.option(
-    '--emulator',
-    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
-    help='A trained model that predicts the start potentials.',
-)
+@options.KKRIMP()
+@options.CALCULATION_OPTIONS()
+@options.FILLED_GROUP(default=GROUP)
+@options.JOBS()
+@options.protocol('imp_scf')
+@options.EMULATOR()
 @click.option(
     '--learn',
     'learn_every',
@@ -95,14 +67,11 @@ GROUP = 'mlkkr-fill'
     metavar='NUMBER',
     help='Train a new emulator on the group after so many new solutions, for the starts of the next ones.',
 )
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
+@options.OUTPUT(
     help='Write all impurities of the group to this file, too, to pass them on (.safetensors); of sites that are alike '
     'by symmetry one stands in it for all.',
 )
-@click.option('-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.')
+@options.DRY_RUN()
 def fill(
     hosts: tuple[str, ...],
     elements: str | None,
@@ -127,12 +96,11 @@ def fill(
     from rich.console import Console
 
     from aiida_mlkkr.campaign.fill import Filling, cores
+    from aiida_mlkkr.demo.codes import embedded_solver
     from aiida_mlkkr.demo.errors import DemoError
 
     if no_singles and not shells:
         raise click.UsageError('--no-singles leaves nothing to run without --pairs.')
-    if output is not None and not output.parent.is_dir():
-        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     given = {} if options_file is None else read_mapping(options_file, '--options')
     console = Console()
     try:
@@ -159,11 +127,7 @@ def fill(
     shards = _show_datasets(console, filling.group)
     if output is not None and shards:
         _write(console, shards, output)
-    if interrupted:
-        click.echo('interrupted: the same command goes on from here', err=True)
-        raise SystemExit(130)
-    if any(outcome.problem for outcome in outcomes):
-        raise SystemExit(1)
+    leave(outcomes, interrupted)
 
 
 def _plan(console: Console, hosts: Sequence[str], elements: str | None, singles: bool, shells: Sequence[int]) -> Plan:

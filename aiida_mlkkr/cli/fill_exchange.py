@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
 
-from aiida_mlkkr.cli.campaign import embedded_solver, failure, group_of, listed, nodes_of, run_plan, show_outcomes
+from aiida_mlkkr.cli import options
+from aiida_mlkkr.cli.campaign import failure, group_of, leave, listed, nodes_of, run_plan, show_outcomes
 from aiida_mlkkr.cli.files import read_mapping
 
 if TYPE_CHECKING:
@@ -23,20 +23,9 @@ GROUP = 'mlkkr-exchange'
 
 
 @click.command('fill-exchange')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
-@click.option(
-    '-H',
-    '--host',
-    type=types.NodeParamType(),
-    required=True,
-    help='The host: a finished calculation or workchain of KKRhost, its remote folder, or a write-out.',
-)
-@click.option(
-    '-k',
-    '--kkr',
-    type=types.CodeParamType(entry_point='kkr.kkr'),
-    help='KKRhost, which writes out the host.  [default: mlkkr-kkrhost]',
-)
+@options.PROFILE()
+@options.HOST(help='The host: a finished calculation or workchain of KKRhost, its remote folder, or a write-out.')
+@options.KKR(help='KKRhost, which writes out the host.  [default: mlkkr-kkrhost]')
 @click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'V-Ni,Ru': all their pairs.")
 @click.option(
     '--shells', type=click.IntRange(1), default=1, show_default=True, metavar='NUMBER', help='Up to which shell.'
@@ -49,41 +38,14 @@ GROUP = 'mlkkr-exchange'
     help='Converged impurities alone in the host, to start from: a group or a workchain; can be given several times.  '
     '[default: free atoms]',
 )
-@click.option(
-    '--screening', type=click.IntRange(0), help="Shells of host atoms around each impurity.  [default: the protocol's]"
-)
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
-    help='A KKRimp code to run instead of the embedded solver.',
-)
-@click.option(
-    '--options',
-    'options_file',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='YAML file with options of the calculations.  [default: an hour, one thread]',
-)
-@click.option(
-    '-G', '--group', 'label', default=GROUP, show_default=True, help='Group that the workchains are put into.'
-)
-@click.option(
-    '-j',
-    '--jobs',
-    type=click.IntRange(1),
-    help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
-)
-@click.option(
-    '--protocol',
-    type=click.Choice(['balanced', 'precise', 'fast']),
-    default='balanced',
-    show_default=True,
-    help='Protocol of the clusters and of the write-outs.',
-)
-@click.option(
-    '-o', '--output', type=click.Path(dir_okay=False, path_type=Path), help='Write all pairs of the group to this CSV.'
-)
-@click.option('-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.')
+@options.SCREENING()
+@options.KKRIMP()
+@options.CALCULATION_OPTIONS()
+@options.FILLED_GROUP(default=GROUP)
+@options.JOBS()
+@options.protocol('cluster')
+@options.OUTPUT(help='Write all pairs of the group to this CSV.')
+@options.DRY_RUN()
 def fill_exchange(
     host: Node,
     kkr: AbstractCode | None,
@@ -111,11 +73,9 @@ def fill_exchange(
     from aiida_mlkkr.campaign.dimers import single_impurities
     from aiida_mlkkr.campaign.exchange import ExchangeFilling
     from aiida_mlkkr.campaign.fill import cores
-    from aiida_mlkkr.demo.codes import host_writer
+    from aiida_mlkkr.demo.codes import embedded_solver, host_writer
     from aiida_mlkkr.demo.errors import DemoError
 
-    if output is not None and not output.parent.is_dir():
-        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     given = {} if options_file is None else read_mapping(options_file, '--options')
     console, at_a_time = Console(), jobs or cores()
     try:
@@ -141,11 +101,7 @@ def fill_exchange(
         raise click.ClickException(str(error)) from error
     show_outcomes(console, outcomes)
     _show_group(console, filling.group, output)
-    if interrupted:
-        click.echo('interrupted: the same command goes on from here', err=True)
-        raise SystemExit(130)
-    if any(outcome.problem for outcome in outcomes):
-        raise SystemExit(1)
+    leave(outcomes, interrupted)
 
 
 def _screening(shells: int | None, protocol: str) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
+from aiida.cmdline.params import types
+
+from aiida_mlkkr.cli import options
+from aiida_mlkkr.cli.workchains import host_inputs, run_or_submit
 
 if TYPE_CHECKING:
-    from aiida.engine import ProcessBuilder
-    from aiida.orm import AbstractCode, Node, ProcessNode, RemoteData
+    from aiida.orm import AbstractCode, Node, ProcessNode
 
     from aiida_mlkkr.data.surrogate import SurrogateData
 
-PATTERNS = ('dimer', 'trimer', 'chain', 'ring', 'random')
 SIGNS = {'+': 1, '-': -1, '0': 0}
 
 
@@ -23,21 +24,12 @@ def launch() -> None:
 
 
 @launch.command('cluster')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
-@click.option(
-    '-H',
-    '--host',
-    type=types.NodeParamType(),
-    required=True,
-    help='The host: a finished calculation of KKRhost (or its remote folder), a write-out of its Green function or the '
-    'converged host itself, whose Green function is then found in the database or written out with --kkr.',
-)
-@click.option(
-    '-k', '--kkr', type=types.CodeParamType(entry_point='kkr.kkr'), help='KKRhost, which writes out the host.'
-)
+@options.PROFILE()
+@options.HOST()
+@options.KKR()
 @click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'Mn,Fe'; one for all sites.")
-@click.option('--pattern', type=click.Choice(PATTERNS), default='dimer', show_default=True, help='Where they are.')
-@click.option('--shell', type=click.IntRange(1), help='Shell that neighbours are on, from 1.  [default: 1]')
+@options.PATTERN()
+@options.SHELL()
 @click.option('--number', type=click.IntRange(1), help='Number of impurities of a chain, a ring or a random filling.')
 @click.option('--centre', type=click.IntRange(0), help="Atom of the host's cell to begin at, from 0.  [default: 0]")
 @click.option('--radius', type=float, help='Radius in Å of the region that is filled at random.')
@@ -62,21 +54,12 @@ def launch() -> None:
     type=types.NodeParamType(),
     help='A finished process of one of the impurities alone in the host, to start from; can be given several times.',
 )
-@click.option(
-    '--emulator',
-    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
-    help='A trained model that predicts the start potential.',
-)
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
-    help='A KKRimp code to run instead of the embedded solver.',
-)
-@click.option('--protocol', help='balanced, precise or fast.  [default: balanced]')
-@click.option('--screening', type=click.IntRange(0), help='Shells of host atoms around each impurity; 0 for none.')
+@options.EMULATOR()
+@options.KKRIMP()
+@options.protocol('cluster')
+@options.SCREENING()
 @click.option('--no-exchange', is_flag=True, help='The self-consistency alone.')
-@click.option('-d', '--daemon', is_flag=True, help='Submit to the daemon instead of running it here.')
+@options.DAEMON()
 def cluster(
     host: Node,
     kkr: AbstractCode | None,
@@ -94,57 +77,28 @@ def cluster(
     **arguments: Any,
 ) -> None:
     """Several impurities in a host: their self-consistency, and the exchange between them."""
-    from aiida.engine import run_get_node, submit
-
+    from aiida_mlkkr.demo.codes import embedded_solver
     from aiida_mlkkr.demo.errors import DemoError
+    from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 
     wish = _wish(elements, pattern, sites, {key: value for key, value in arguments.items() if value is not None})
     overrides: dict[str, Any] = {'exchange': False} if no_exchange else {}
     if screening is not None:
         overrides['screening'] = {'shells': screening}
     try:
-        builder = _builder(
-            host,
+        builder = KkrClusterWorkChain.get_builder_from_protocol(
+            code or embedded_solver(),
             wish,
-            code=code or _embedded_solver(),
-            kkr=kkr,
             singles=singles,
             emulator=emulator,
             magnetic_state=state if state in (None, 'ferro', 'antiferro', 'free') else _signs(state),
             protocol=protocol,
             overrides=overrides,
+            **host_inputs(host, kkr),
         )
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    if daemon:
-        click.echo(f'submitted: workchain {submit(builder).pk}')
-        return
-    _, node = run_get_node(builder)
-    _show(node)
-    if not node.is_finished_ok:
-        raise click.ClickException(f'workchain {node.pk} ended with {node.exit_status}: {node.exit_message}')
-
-
-def _builder(host: Node, wish: Any, **inputs: Any) -> ProcessBuilder:
-    from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
-
-    folder = remote_folder(host)
-    if 'impurity_info' in folder.creator.inputs:
-        inputs |= {'host_greenfunction': folder, 'kkr': None}
-    else:
-        inputs['host'] = folder
-    return KkrClusterWorkChain.get_builder_from_protocol(impurities=wish, **inputs)
-
-
-def remote_folder(host: Any) -> RemoteData:
-    """Remote folder of a host or its write-out; :raises ValueError: it is neither."""
-    from aiida.orm import ProcessNode
-
-    names = ('host_greenfunction', 'GF_host_remote', 'last_RemoteData', 'remote_folder')
-    found = [host.outputs[name] for name in names if name in host.outputs] if isinstance(host, ProcessNode) else [host]
-    if not found or getattr(found[0], 'creator', None) is None:
-        raise ValueError(f'{host} is no calculation of KKRhost, and no remote folder of one')
-    return found[0]
+    run_or_submit(builder, daemon, 'results', _show)
 
 
 def _wish(elements: str, pattern: str, sites: tuple[str, ...], arguments: dict[str, Any]) -> Any:
@@ -173,16 +127,8 @@ def _signs(state: str) -> list[int]:
     return [SIGNS[sign] for sign in state]
 
 
-def _embedded_solver() -> AbstractCode:
-    from aiida_mlkkr.demo.codes import embedded_solver
-
-    return embedded_solver()
-
-
 def _show(node: ProcessNode) -> None:
     """Moments and exchange, where there are any."""
-    if 'results' not in node.outputs:
-        return
     results = node.outputs.results.get_dict()
     for row in results['impurities']:
         moment = 'no moment' if row['spin_moment'] is None else f'{row["spin_moment"]:.4f} mu_B'

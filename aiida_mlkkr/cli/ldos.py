@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import options, types
+from aiida.cmdline.params import types
+
+from aiida_mlkkr.cli import options
+from aiida_mlkkr.cli.workchains import run_or_submit
 
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, ArrayData, Node, ProcessNode
@@ -15,25 +18,18 @@ if TYPE_CHECKING:
 
 
 @click.command('ldos')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('impurity', type=types.NodeParamType())
-@click.option(
-    '-k', '--kkr', type=types.CodeParamType(entry_point='kkr.kkr'), help='KKRhost, which writes out the host.'
-)
+@options.KKR()
 @click.option(
     '-g',
     '--greenfunction',
     type=types.NodeParamType(),
     help='Instead: a finished mlkkr.ldos of another impurity on the same sites, whose write-out is taken.',
 )
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
-    help='A KKRimp code to run instead of the embedded solver.',
-)
-@click.option('--protocol', help='balanced, precise or fast.  [default: balanced]')
-@click.option('-d', '--daemon', is_flag=True, help='Submit to the daemon instead of running it here.')
+@options.KKRIMP()
+@options.protocol('ldos')
+@options.DAEMON()
 def launch_ldos(
     impurity: ProcessNode,
     kkr: AbstractCode | None,
@@ -43,8 +39,6 @@ def launch_ldos(
     daemon: bool,
 ) -> None:
     """Local densities of states of IMPURITY, a finished self-consistency."""
-    from aiida.engine import run_get_node, submit
-
     from aiida_mlkkr.demo.codes import embedded_solver
     from aiida_mlkkr.demo.errors import DemoError
     from aiida_mlkkr.workflows.ldos import LdosWorkChain
@@ -59,17 +53,15 @@ def launch_ldos(
         )
     except (ValueError, AttributeError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    if daemon:
-        click.echo(f'submitted: workchain {submit(builder).pk}')
-        return
-    _, node = run_get_node(builder)
-    if not node.is_finished_ok:
-        raise click.ClickException(f'workchain {node.pk} ended with {node.exit_status}: {node.exit_message}')
+    run_or_submit(builder, daemon, 'ldos', _tell_how_to_draw)
+
+
+def _tell_how_to_draw(node: ProcessNode) -> None:
     click.echo(f'workchain {node.pk}: draw it with aiida-mlkkr plot ldos {node.pk}')
 
 
 @click.command('ldos')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('what', metavar='WHAT...', nargs=-1, required=True, type=types.NodeParamType())
 @click.option('--all-sites', is_flag=True, help='Host atoms of the cluster as well.')
 @click.option('--on-axis', is_flag=True, help='Continued to the real axis, instead of broadened.')

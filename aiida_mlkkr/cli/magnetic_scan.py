@@ -5,29 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
 
-from aiida_mlkkr.cli.launch import PATTERNS, remote_folder
+from aiida_mlkkr.cli import options
+from aiida_mlkkr.cli.workchains import host_inputs, run_or_submit
 
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode, Node
+    from aiida.orm import AbstractCode, Node, ProcessNode
 
 
 @click.command('magnetic-scan')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
-@click.option(
-    '-H',
-    '--host',
-    type=types.NodeParamType(),
-    required=True,
-    help='The host, as for `launch cluster`: a write-out of its Green function, or the converged host itself.',
-)
-@click.option(
-    '-k', '--kkr', type=types.CodeParamType(entry_point='kkr.kkr'), help='KKRhost, which writes out the host.'
-)
+@options.PROFILE()
+@options.HOST()
+@options.KKR()
 @click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'Mn,Fe'.")
-@click.option('--pattern', type=click.Choice(PATTERNS), default='dimer', show_default=True, help='Where several are.')
-@click.option('--shell', type=click.IntRange(1), help='Shell that neighbours are on, from 1.  [default: 1]')
+@options.PATTERN()
+@options.SHELL()
 @click.option(
     '--state',
     'states',
@@ -36,15 +28,10 @@ if TYPE_CHECKING:
     help="Starting moments in µB, such as 'high=5,5'; once for each.  [default: all signs of the moments of the free "
     'atoms, a low moment, none]',
 )
-@click.option(
-    '--kkrimp',
-    'code',
-    type=types.CodeParamType(entry_point='kkr.kkrimp'),
-    help='A KKRimp code to run instead of the embedded solver.',
-)
-@click.option('--protocol', help='balanced, precise or fast.  [default: balanced]')
-@click.option('--screening', type=click.IntRange(0), help='Shells of host atoms around each impurity; 0 for none.')
-@click.option('-d', '--daemon', is_flag=True, help='Submit to the daemon instead of running it here.')
+@options.KKRIMP()
+@options.protocol('cluster')
+@options.SCREENING()
+@options.DAEMON()
 def magnetic_scan(
     host: Node,
     kkr: AbstractCode | None,
@@ -58,8 +45,6 @@ def magnetic_scan(
     daemon: bool,
 ) -> None:
     """Which moments impurities converge to from several starting moments, and the energies of these solutions."""
-    from aiida.engine import run_get_node, submit
-
     from aiida_mlkkr.demo.codes import embedded_solver
     from aiida_mlkkr.demo.errors import DemoError
     from aiida_mlkkr.workflows.magnetic_scan import MagneticScanWorkChain
@@ -69,25 +54,20 @@ def magnetic_scan(
     if shell is not None and len(names) > 1:
         wish['shell'] = shell
     try:
-        folder = remote_folder(host)
-        written = 'impurity_info' in folder.creator.inputs
-        place = {'host_greenfunction': folder} if written else {'host': folder, 'kkr': kkr}
         builder = MagneticScanWorkChain.get_builder_from_protocol(
             code or embedded_solver(),
             wish,
             states=dict(_state(text) for text in states) or None,
             protocol=protocol,
             overrides={} if screening is None else {'screening': {'shells': screening}},
-            **place,
+            **host_inputs(host, kkr),
         )
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    if daemon:
-        click.echo(f'submitted: workchain {submit(builder).pk}')
-        return
-    _, node = run_get_node(builder)
-    if not node.is_finished_ok:
-        raise click.ClickException(f'workchain {node.pk} ended with {node.exit_status}: {node.exit_message}')
+    run_or_submit(builder, daemon, 'results', _show)
+
+
+def _show(node: ProcessNode) -> None:
     click.echo('\n'.join(report(node.outputs.results.get_dict())))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import options, types
+
+from aiida_mlkkr.cli import options
 
 if TYPE_CHECKING:
     from aiida_mlkkr.data.surrogate import SurrogateData
@@ -68,9 +69,9 @@ def model() -> None:
 
 
 @model.command('export')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('what', metavar='MODEL')
-@click.argument('output', metavar='FILE', type=click.Path(dir_okay=False, path_type=Path))
+@click.argument('output', metavar='FILE', type=click.Path(dir_okay=False, path_type=Path), callback=options.in_a_folder)
 @click.option('-f', '--force', is_flag=True, help='Replace the file if it is there.')
 def export(what: str, output: Path, force: bool) -> None:
     """Write a model (pk, UUID or label) to a FILE of its own, arrays and spec in the safetensors format.
@@ -78,8 +79,6 @@ def export(what: str, output: Path, force: bool) -> None:
     The file holds numbers and text only; whoever opens it executes nothing. What the model was trained on stays
     behind: `verdi archive create` exports a model with its provenance.
     """
-    if not output.parent.is_dir():
-        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='FILE')
     if output.exists() and not force:
         raise click.BadParameter(f'{output} is there already; --force replaces it', param_hint='FILE')
     find_model(what).to_file(output)
@@ -87,7 +86,7 @@ def export(what: str, output: Path, force: bool) -> None:
 
 
 @model.command('import')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('file', metavar='FILE', type=click.Path(exists=True, dir_okay=False))
 @click.option('-l', '--label', help='Label of the node.')
 def import_(file: str, label: str | None) -> None:

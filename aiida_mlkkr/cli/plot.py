@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.exchange import find_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def plot() -> None:
 
 
 @plot.command('exchange')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('what', metavar='[WHAT]...', nargs=-1)
 @click.option(
     '--as',

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.model import find_model, stored
 
@@ -28,7 +28,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
 
 
 @click.command('predict')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('model', metavar='MODEL')
 @click.argument('host', metavar='HOST')
 @click.option(
@@ -50,10 +50,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
     help='Spin moments asked for on the impurities in µB, in the order of Zimp, such as 3.5,-3.5: their signs count, 0 '
     'means none.  [default: what the model expects, parallel]',
 )
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
+@options.OUTPUT(
     help="File for the start potential in JuKKR's format; with several elements their symbols are put before its "
     'suffix.',
 )
@@ -76,8 +73,6 @@ def predict(
 
     if (elements is None) == (info is None):
         raise click.UsageError('Either --elements or --impurity-info says which impurities.')
-    if output is not None and not output.parent.is_dir():
-        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     emulator = stored(find_model(model)) if store else find_model(model)
     folder, central = _host(host)
     asked = {'': _impurity_info(info)} if info is not None else dict(_single(elements or '', central))
@@ -202,5 +197,5 @@ def _show(console: Console, potential: str, prediction: dict[str, Any]) -> None:
         console.print('The model has seen no impurity in this host: the errors may be larger than expected.')
     if not prediction['moments_known']:
         console.print(
-            'It cannot tell whether there is a moment; the potential is split as by 1 µB. Ask for one, or for none.'
+            'It cannot tell whether there is a moment; the start potential is split all the same. Ask for one, or for none.'
         )

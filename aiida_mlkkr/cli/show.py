@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.exchange import show_exchange
 from aiida_mlkkr.cli.model import check_model, find_model
 
@@ -31,7 +31,7 @@ show.add_command(show_exchange)
 
 
 @show.command('model')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+@options.PROFILE()
 @click.argument('what', metavar='MODEL')
 def show_model(what: str) -> None:
     """What a trained model is: MODEL is a pk, UUID or label, or a file.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import options, types
 
+from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.files import read_mapping
 from aiida_mlkkr.cli.show import show_report
 
@@ -25,16 +25,8 @@ _NODES_PER_ROW = 4
 
 
 @click.command('train')
-@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
-@click.option(
-    '-G',
-    '--group',
-    'groups',
-    type=types.GroupParamType(),
-    multiple=True,
-    required=True,
-    help='Group with finished impurity calculations: label, pk or UUID; can be given several times.',
-)
+@options.PROFILE()
+@options.GROUPS(required=True)
 @click.option(
     '-x',
     '--exclude',
@@ -72,12 +64,7 @@ _NODES_PER_ROW = 4
     'self-consistency are used, with a larger uncertainty.',
 )
 @click.option('-l', '--label', default='', help='Label of the model node.')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
-    help='Write the model to this file, too, to pass it on (.safetensors).',
-)
+@options.OUTPUT(help='Write the model to this file, too, to pass it on (.safetensors).')
 def train(
     groups: tuple[Group, ...],
     exclude: tuple[str, ...],
@@ -98,8 +85,6 @@ def train(
 
     from aiida_mlkkr.query import QueryError
 
-    if output is not None and not output.parent.is_dir():
-        raise click.BadParameter(f'there is no folder {output.parent}', param_hint='--output')
     settings = _settings(settings_file, method)
     items = [item.strip() for part in exclude for item in part.split(',') if item.strip()]
     nodes = [node for group in groups for node in group.nodes]

@@ -28,7 +28,7 @@ AIIDA_KKR_OPTIONS: Final = ('resources', 'withmpi', 'max_wallclock_seconds', 'qu
 """The options that aiida-kkr's workchains pass on."""
 
 
-def kkr_calculation(folder: orm.RemoteData) -> orm.CalcJobNode:
+def kkr_calculation(folder: orm.Node) -> orm.CalcJobNode:
     """The calculation of a remote folder.
 
     :raises ValueError: it is not one of KKRhost.
@@ -39,6 +39,16 @@ def kkr_calculation(folder: orm.RemoteData) -> orm.CalcJobNode:
     if creator is None or creator.process_class is not KkrCalculation:
         raise ValueError(f'RemoteData<{folder.pk}> is not the remote folder of a KkrCalculation')
     return creator
+
+
+def remote_folder(node: orm.Node) -> orm.Node:
+    """What a node of a host stands for: the remote folder of its calculation, or of its write-out; or the node itself.
+
+    :param node: that folder, a calculation of KKRhost, or a workchain that converges or writes out a host.
+    """
+    names = ('GF_host_remote', 'host_greenfunction', 'last_RemoteData', 'remote_folder')
+    outputs = node.outputs if isinstance(node, orm.ProcessNode) else {}
+    return next((outputs[name] for name in names if name in outputs), node)
 
 
 def cluster_in_host(writeout: orm.CalcJobNode, info: Mapping[str, Any]) -> ImpurityCluster:
