@@ -124,19 +124,25 @@ def test_a_machine_without_a_default_profile_gets_none(tmp_path: Path):
     assert fresh.processes('mlkkr-demo') == 0
 
 
-def test_an_archive_with_one_element_teaches_no_emulator(machine: Machine, tmp_path: Path):
-    """Nothing is submitted where an emulator cannot be trained."""
-    small = tmp_path / 'small.aiida'
-    with packaged_archive() as path:
+def excerpt(machine: Machine, path: Path, *symbols: str) -> Path:
+    """The packaged archive with these impurities only."""
+    with packaged_archive() as packaged:
         script = (
             'from aiida import load_profile, orm; from aiida.storage.sqlite_zip import SqliteZipBackend; '
             'from aiida.tools.archive import create_archive; '
             'from aiida_mlkkr.demo.archive import archived_workchains; from pathlib import Path; '
-            f'path = Path({str(path)!r}); (entry,) = [e for e in archived_workchains(path) if e.symbol == "Al"]; '
-            'load_profile(SqliteZipBackend.create_profile(path), allow_switch=True); '
-            f'create_archive([orm.load_node(entry.uuid)], filename=Path({str(small)!r}))'
+            f'packaged = Path({str(packaged)!r}); '
+            f'chosen = [e.uuid for e in archived_workchains(packaged) if e.symbol in {symbols!r}]; '
+            'load_profile(SqliteZipBackend.create_profile(packaged), allow_switch=True); '
+            f'create_archive([orm.load_node(uuid) for uuid in chosen], filename=Path({str(path)!r}))'
         )
         machine.run('python', '-c', script)
+    return path
+
+
+def test_an_archive_with_one_element_teaches_no_emulator(machine: Machine, tmp_path: Path):
+    """Nothing is submitted where an emulator cannot be trained."""
+    small = excerpt(machine, tmp_path / 'small.aiida', 'Al')
     output = machine.run('aiida-mlkkr', 'demo', '-p', 'mine', '-e', 'Al', '--archive', str(small), code=1)
     assert 'there is no impurity but Al in the archive' in ' '.join(output.split())
     assert machine.processes('mine') == 0
@@ -154,10 +160,11 @@ def wait_for_iterations(machine: Machine, process: subprocess.Popen[str]) -> Non
     pytest.fail(f'no calculation ever began:\n{process.communicate()[0]}')
 
 
-def test_the_demo_runs_is_interrupted_resumes_and_reuses(machine: Machine):
-    """Aluminium: the shortest run. First Ctrl-C while it runs, then to the end, then once more."""
+def test_the_demo_runs_is_interrupted_resumes_and_reuses(machine: Machine, tmp_path: Path):
+    """Aluminium: the shortest run, and few to learn from. Ctrl-C while it runs, then to the end, then once more."""
+    archive = excerpt(machine, tmp_path / 'few.aiida', 'Mg', 'Al', 'P', 'Zn', 'Ge', 'As')
     before = machine.config
-    arguments = ('aiida-mlkkr', 'demo', '--elements', 'Al', '--output', 'report')
+    arguments = ('aiida-mlkkr', 'demo', '--elements', 'Al', '--output', 'report', '--archive', str(archive))
 
     process = machine.start(*arguments)
     wait_for_iterations(machine, process)
@@ -187,7 +194,7 @@ def test_the_demo_runs_is_interrupted_resumes_and_reuses(machine: Machine):
     assert iterations[False, 'emulator', 'default'] <= 0.6 * iterations[False, 'standard', 'default']
     assert iterations[False, 'emulator', 'tuned'] <= iterations[False, 'standard', 'tuned']
     assert all(float(row['charge_e']) == pytest.approx(12.478869, abs=1e-4) for row in results)
-    assert all(row['trained_on'] == '14' for row in results if row['start'] == 'emulator')
+    assert all(row['trained_on'] == '5' for row in results if row['start'] == 'emulator')
     assert len((machine.folder / 'report' / 'report.html').read_text(encoding='utf-8')) > 100_000
 
     output = machine.run(*arguments)
