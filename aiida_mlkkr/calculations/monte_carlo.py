@@ -78,7 +78,8 @@ class MonteCarloCalculation(CalcJob):
             serializer=orm.to_aiida_type,
             validator=validate_schedule,
             help='Temperatures (ascending, K), seed, and where other than the defaults: thermalisation and measurement '
-            '(rounds), sweeps and reflections of a round, algorithm, tempering, correlation_reach (Å).',
+            '(rounds), sweeps and reflections of a round, algorithm, tempering, cooling (sweeps), '
+            'correlation_reach (Å).',
         )
         spec.input(
             'parent_folder',
@@ -98,6 +99,13 @@ class MonteCarloCalculation(CalcJob):
             valid_type=orm.ArrayData,
             help='By temperature, each with its error in NAME_error: energy (meV per moment), heat_capacity (k_B per '
             'moment), magnetisation, susceptibility (µB/T per moment), binder, overlap, spin_glass_susceptibility, …',
+        )
+        spec.output(
+            'ground_states',
+            valid_type=orm.ArrayData,
+            required=False,
+            help='Where the schedule has cooling: for each model (attribute models) the directions of its state of '
+            'lowest energy (m, n, 3), and the energies of all minima that were found (m, candidates) in meV per moment.',
         )
         spec.output('report', valid_type=orm.Dict, help='Whether it has thermalised, schedule, groups, version.')
         spec.default_output_node = 'report'

@@ -13,7 +13,7 @@ from aiida.parsers import Parser
 from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
 from aiida_mlkkr.spins.errors import SpinModelError
 from aiida_mlkkr.spins.files import read_arrays
-from aiida_mlkkr.spins.main import OUT_OF_TIME, PROGRAM, PROGRESS, RESULTS
+from aiida_mlkkr.spins.main import GROUND_STATE, OUT_OF_TIME, PROGRAM, PROGRESS, RESULTS
 
 
 class MonteCarloParser(Parser):
@@ -31,9 +31,14 @@ class MonteCarloParser(Parser):
         except (SpinModelError, KeyError) as error:
             return self.exit_codes.ERROR_OUTPUT_INVALID.format(reason=str(error))
         # an error of one configuration is none: not finite, which arrays can hold
+        ground_states = {name: arrays.pop(f'{GROUND_STATE}{name}', None) for name in ('directions', 'energies')}
         observables = orm.ArrayData(arrays)
-        observables.base.attributes.set('groups', report['groups'])
+        observables.base.attributes.set_many({name: report[name] for name in ('groups', 'number')})
         self.out('observables', observables)
+        if ground_states['directions'] is not None:
+            node = orm.ArrayData(ground_states)
+            node.base.attributes.set('models', sorted(self.node.inputs.models))
+            self.out('ground_states', node)
         self.out('report', orm.Dict({**report, 'thermalised': bool(thermalised.all())}))
         if not thermalised.all():
             wrong = ', '.join(f'{temperature:g}' for temperature in temperatures[~thermalised])

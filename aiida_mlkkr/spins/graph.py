@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import bsr_array
 
 from aiida_mlkkr.exchange.tensors import isotropic, swapped
 
@@ -45,3 +46,9 @@ class PairGraph:
     def coordination(self) -> IntArray:
         """Number of neighbours, shape (n)."""
         return np.diff(self.starts)
+
+    @property
+    def matrix(self) -> bsr_array:
+        """The tensors as one matrix, shape (3n, 3n) [meV]: the fields on all moments are its product with them."""
+        size = 3 * (len(self.starts) - 1)
+        return bsr_array((self.tensors, self.neighbours, self.starts), shape=(size, size))

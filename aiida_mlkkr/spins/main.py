@@ -19,12 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from aiida_mlkkr import __version__
 
 from .errors import SpinModelError
 from .files import read_arrays, read_model, write_arrays
+from .groundstate import GroundState, ground_state
 from .model import SpinModel
 from .montecarlo import Simulation
 from .observables import Measurements
@@ -36,6 +38,9 @@ INPUT: Final = 'monte_carlo.json'
 RESULTS: Final = 'results.npz'
 PROGRESS: Final = 'progress.jsonl'
 CHECKPOINT: Final = 'checkpoint.npz'
+
+GROUND_STATE: Final = 'ground_state_'
+"""Begin of the names of arrays of the states of lowest energy."""
 
 EXIT_REFUSED: Final = 2
 """Exit status when the input is refused: nothing to go on from."""
@@ -49,6 +54,8 @@ EXIT_OUT_OF_WALLTIME: Final = 75
 OUT_OF_TIME: Final = 'out of walltime'
 """The reason for a stop in the record, if it is no signal."""
 
+_DIRECTIONS: Final = f'{GROUND_STATE}directions'
+_ENERGIES: Final = f'{GROUND_STATE}energies'
 _BETWEEN_LINES: Final = 5.0
 _BETWEEN_CHECKPOINTS: Final = 300.0
 
@@ -138,6 +145,7 @@ class Job:
     def __init__(self, folder: Path, order: Order, models: Sequence[SpinModel]) -> None:
         self._folder, self._order, self._models = folder, order, models
         self._finished: list[Measurements] = []
+        self._grounds: list[GroundState] = []
         self._arrays: dict[str, Any] = {}
         self._sign = hashlib.sha256(order.schedule.model_dump_json().encode())
         for name in order.models:
@@ -156,11 +164,13 @@ class Job:
         for k, part in enumerate(meta['finished']):
             prefix = f'finished_{k}_'
             own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            if _DIRECTIONS in own:
+                self._grounds.append(GroundState(own.pop(_DIRECTIONS), own.pop(_ENERGIES)))
             self._finished.append(measurements_from_arrays(own, part))
         self._arrays = {name: array for name, array in arrays.items() if not name.startswith('finished_')}
         return True
 
-    def run(self, watch: Watch) -> list[Measurements] | None:
+    def run(self, watch: Watch) -> tuple[list[Measurements], list[GroundState]] | None:
         """Simulate all models; None if it was told to stop, the checkpoint is written then."""
         threads = self._order.threads or len(os.sched_getaffinity(0))
         names = self._order.models[len(self._finished) :]
@@ -170,9 +180,11 @@ class Job:
                 simulation.restore(self._arrays)
             if not self._simulate(name, simulation, watch):
                 return None
+            if self._order.schedule.cooling and not self._cool(simulation, threads, watch):
+                return None
             self._arrays = {}
             self._finished.append(Measurements.of_simulation(simulation))
-        return self._finished
+        return self._finished, self._grounds
 
     def _simulate(self, name: str, simulation: Simulation, watch: Watch) -> bool:
         """Whether it came to its end."""
@@ -193,11 +205,23 @@ class Job:
                 return False
         return True
 
+    def _cool(self, simulation: Simulation, threads: int, watch: Watch) -> bool:
+        """Whether the state of lowest energy was found before the time was over."""
+        found = ground_state(simulation, threads, watch.should_stop)
+        if found is None:
+            self._save(simulation)
+            watch.write(checkpoint=True)
+            return False
+        self._grounds.append(found)
+        return True
+
     def _save(self, simulation: Simulation) -> None:
         arrays = dict(simulation.checkpoint())
         finished = []
         for k, measurements in enumerate(self._finished):
             own, meta = measurements_to_arrays(measurements)
+            if self._grounds:
+                own |= {_DIRECTIONS: self._grounds[k].directions, _ENERGIES: self._grounds[k].energies}
             arrays |= {f'finished_{k}_{name}': array for name, array in own.items()}
             finished.append(meta)
         write_arrays(self._folder / CHECKPOINT, arrays, {'sign': self._sign.hexdigest(), 'finished': finished})
@@ -220,7 +244,11 @@ def run(folder: Path) -> int:
         watch.write(stopped=watch.reason)
         print(f'{watch.reason}; run it again to go on from {CHECKPOINT}')
         return watch.exit_status
-    arrays, meta = results_to_arrays(finished)
+    measurements, grounds = finished
+    arrays, meta = results_to_arrays(measurements)
+    if grounds:
+        arrays[_DIRECTIONS] = np.stack([ground.directions for ground in grounds])
+        arrays[_ENERGIES] = np.stack([ground.energies for ground in grounds])
     details = {'version': __version__, 'schedule': order.schedule.model_dump(mode='json'), 'models': len(models)}
     write_arrays(folder / RESULTS, arrays, meta | details)
     (folder / CHECKPOINT).unlink(missing_ok=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 
 from .couplings import Couplings
 from .dilute import Dopants
+from .model import SpinModel
 from .units import BOLTZMANN
 
 FloatArray = NDArray[np.float64]
@@ -46,3 +48,38 @@ def dilute_mean_field_temperature(couplings: Couplings, dopants: Dopants) -> flo
     """The mean-field ordering temperature of a dilute magnet [K]."""
     shares = np.tile(list(dopants.concentrations.values()), len(dopants.sublattice))
     return mean_field_temperature(exchange_sums(couplings, dopants), shares)
+
+
+def model_mean_field_temperature(model: SpinModel) -> float:
+    """The mean-field ordering temperature of a model, its elements on each sublattice taken as the kinds [K]."""
+    names = [f'{element}_{site}' for element, site in zip(model.elements, model.sublattices.tolist(), strict=True)]
+    _, kinds, counts = np.unique(names, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), len(counts)))
+    i, j = model.pairs.T
+    exchange = np.trace(model.tensors, axis1=1, axis2=2) / 3
+    np.add.at(sums, (kinds[i], kinds[j]), exchange)
+    sums = (sums + sums.T) / np.sqrt(np.outer(counts, counts))
+    return mean_field_temperature(sums, np.ones(len(counts)))
+
+
+def glass_mean_field_temperature(model: SpinModel) -> float:
+    """k_B T_g = ⅓ √⟨Σ_j J_ij²⟩, in K: that of the infinite-range glass of vectors with three components.
+
+    D. Sherrington and S. Kirkpatrick, Phys. Rev. Lett. 35, 1792, 1975; far above the freezing of a short-ranged one.
+    """
+    exchange = np.trace(model.tensors, axis1=1, axis2=2) / 3
+    return float(np.sqrt(2 * np.sum(exchange**2) / len(model)) / (3 * BOLTZMANN))
+
+
+def soft_mode_temperature(model: SpinModel) -> float:
+    """k_B T = ⅓ λ_max of the matrix of all exchange tensors, in K: where mean field has the first order of any kind.
+
+    In a random model that is order of a few moments with strong neighbours; transitions lie below it.
+    """
+    if not len(model.pairs):
+        return 0.0
+    matrix = model.graph.matrix
+    largest = (
+        np.linalg.eigvalsh(matrix.toarray())[-1] if len(model) < 10 else eigsh(matrix, 1, which='LA', tol=1e-4)[0][0]
+    )
+    return max(float(largest), 0.0) / (3.0 * BOLTZMANN)

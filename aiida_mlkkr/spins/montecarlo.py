@@ -54,7 +54,7 @@ class Simulation:
         self._threads = threads
         graph = model.graph
         self._couplings = graph.scalars if model.is_scalar else graph.tensors
-        self._terms = (
+        self.terms = (
             graph.starts,
             graph.neighbours,
             np.ascontiguousarray(self._couplings),
@@ -139,7 +139,7 @@ class Simulation:
 
         def advance(part: slice) -> None:
             kernels.advance(
-                self.replicas[part], *self._terms, betas[part], self.states[part],
+                self.replicas[part], *self.terms, betas[part], self.states[part],
                 schedule.sweeps, schedule.reflections, algorithm, energies[part],
             )  # fmt: skip
 

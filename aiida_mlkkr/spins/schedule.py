@@ -19,6 +19,8 @@ class Schedule(BaseModel):
     :param reflections: sweeps of over-relaxation after each of them.
     :param algorithm: ``heat-bath``, or ``metropolis`` to check it.
     :param tempering: whether replicas at neighbouring temperatures exchange them.
+    :param cooling: sweeps in which the coldest replicas are cooled to zero at the end, to find the state of lowest
+        energy; 0 for none.
     :param correlation_reach: largest distance at which correlations are measured [Å]; 0 for none.
     :param seed: of the random numbers.
     """
@@ -32,6 +34,7 @@ class Schedule(BaseModel):
     reflections: NonNegativeInt = 3
     algorithm: Literal['heat-bath', 'metropolis'] = 'heat-bath'
     tempering: bool = True
+    cooling: NonNegativeInt = 0
     correlation_reach: Annotated[float, Field(ge=0.0)] = 0.0
     seed: NonNegativeInt
 

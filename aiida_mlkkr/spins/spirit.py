@@ -24,6 +24,12 @@ FloatArray = NDArray[np.float64]
 INPUT: Final = 'input.cfg'
 PAIRS: Final = 'pairs.txt'
 ANISOTROPY: Final = 'anisotropy.txt'
+TRAJECTORY: Final = 'trajectory.txt'
+"""Rows of energy per moment [meV], the mean direction and its overlap with the first configuration."""
+
+DIRECTIONS: Final = 'directions.txt'
+"""Directions at the end of a trajectory."""
+
 NEGLECTED: Final = 1e-6
 """Largest element of S that is rounding [meV]."""
 
@@ -104,6 +110,26 @@ def anisotropy_axes(model: SpinModel) -> FloatArray:
             raise SpinModelError(f'Spirit knows one axis of anisotropy; that of moment {i} is not K n nᵀ')
         rows.append([i, values[k], *axes[:, k]])
     return np.array(rows).reshape(-1, 5)
+
+
+def trajectory_script(samples: int, steps: int) -> str:
+    """What aiida-spirit's ``post_processing`` runs: LLG goes on, and is looked at after every ``steps`` steps."""
+    return f"""
+from spirit import quantities, system
+import numpy as np
+first = system.get_spin_directions(p_state).copy()
+rows = []
+simulation.start(p_state, simulation.METHOD_LLG, simulation.SOLVER_DEPONDT,
+                 n_iterations={samples * steps + 1}, n_iterations_log={samples * steps + 1}, single_shot=True)
+for _ in range({samples}):
+    simulation.n_shot(p_state, {steps})
+    system.update_data(p_state)
+    spins = system.get_spin_directions(p_state)
+    rows.append([system.get_energy(p_state) / len(spins), *spins.mean(axis=0), (spins * first).sum() / len(spins)])
+np.savetxt('{TRAJECTORY}', rows)
+np.savetxt('{DIRECTIONS}', spins)
+simulation.stop(p_state)
+"""
 
 
 def _table(model: SpinModel) -> ExchangeTable:

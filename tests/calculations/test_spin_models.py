@@ -36,7 +36,7 @@ def exchange(aiida_profile):
     return nodes
 
 
-SETTINGS = {'concentrations': {'Mn': 0.2, 'Cr': 0.1}, 'repetitions': [5, 5, 5], 'seed': 1, 'configurations': 2}
+SETTINGS = {'concentrations': {'Mn': 0.2, 'Cr': 0.1}, 'repetitions': [8, 8, 8], 'seed': 1, 'configurations': 2}
 
 
 def make(copper, exchange, **changes):
@@ -53,7 +53,7 @@ def test_configurations_and_their_report(copper, exchange):
     results, node = make(copper, exchange)
     assert node.is_finished_ok, node.exit_message
     models = [results[f'configuration_{k}'].model for k in (0, 1)]
-    assert [model.elements.count('Mn') for model in models] == [25, 25]
+    assert [model.elements.count('Mn') for model in models] == [102, 102]
     assert not np.array_equal(models[0].positions, models[1].positions)
     names = np.sort(np.array(models[0].elements)[models[0].pairs], axis=1)
     j = models[0].tensors[:, 0, 0]
@@ -73,7 +73,7 @@ def test_configurations_and_their_report(copper, exchange):
     ('changes', 'status', 'words'),
     [
         ({'concentration': 0.1}, 221, 'concentration: Extra inputs are not permitted'),
-        ({'concentrations': {'Fe': 0.1}}, 222, 'no exchange of Fe in the data'),
+        ({'concentrations': {'Fe': 0.1}, 'moments': {'Fe': 2.0}}, 222, 'no exchange of Fe in the data'),
         ({'moments': {'Cr': 0.0}}, 222, 'Cr: no moment'),
         ({'repetitions': [2, 5, 5]}, 222, 'too small for the reach'),
     ],
@@ -129,15 +129,15 @@ def test_minimum_of_energy_by_spirit(spirit_code):
     assert refused.exit_status == 321
 
 
-def test_options_that_give_wrong_results_are_refused():
+def test_parameters_that_are_ignored_or_give_wrong_results_are_refused():
     from aiida import orm
 
-    from aiida_mlkkr.calculations.spirit import validate_parameters, validate_run_options
+    from aiida_mlkkr.calculations.spirit import validate_dynamics, validate_parameters
 
-    good = {'simulation_method': 'LLG', 'solver': 'Depondt'}
-    assert validate_run_options(orm.Dict(good), None) is None
-    assert 'detailed balance' in validate_run_options(orm.Dict({**good, 'simulation_method': 'MC'}), None)
-    assert 'only Depondt' in validate_run_options(orm.Dict({**good, 'solver': 'Heun'}), None)
     assert validate_parameters(orm.Dict({'llg_temperature': 10.0, 'llg_dt': 1e-3}), None) is None
     assert 'llg_dt' in validate_parameters(orm.Dict({'llg_temperature': 10.0, 'llg_dt': 1e-2}), None)
     assert 'the spin model says this' in validate_parameters(orm.Dict({'mu_s': [1.0]}), None)
+    assert 'would be ignored' in validate_parameters(orm.Dict({'anisotropy_magnitude': 1.0}), None)
+    assert validate_dynamics(orm.Dict({'temperatures': [10.0]}), None) is None
+    assert 'dt' in validate_dynamics(orm.Dict({'temperatures': [10.0], 'dt': 2e-3}), None)
+    assert 'solver' in validate_dynamics(orm.Dict({'temperatures': [10.0], 'solver': 'Heun'}), None)
