@@ -1,4 +1,4 @@
-"""Spin models: magnetisation and cumulants against temperature, and a configuration as arrows."""
+"""Spin models: magnetisation and cumulants against temperature, correlations, transitions, and moments as arrows."""
 
 from __future__ import annotations
 
@@ -52,6 +52,60 @@ def binder_figure(cumulants: Sequence[Curve], transition: tuple[float, float] | 
     :raises ValueError: there is no curve.
     """
     return _panels([('Binder cumulant', cumulants)], transition)
+
+
+def correlations_figure(distances: Floats, temperatures: Floats, correlations: Floats, errors: Floats) -> Figure:
+    """Correlations of moments against their distance, a line for each temperature.
+
+    :param distances: shape (s) [Å]; ``temperatures`` shape (t) [K].
+    :param correlations: mean of e_i·e_j, shape (t, s), and their ``errors``.
+    :raises ValueError: there is no distance or no temperature.
+    """
+    if not correlations.size:
+        raise ValueError('a figure needs at least one distance and one temperature')
+    colors = matplotlib.colormaps['viridis'](np.linspace(0.0, 0.9, len(temperatures)))
+    with figure_style():
+        figure = Figure(figsize=(6.4, 4.2), layout='constrained')
+        panel = figure.subplots()
+        panel.axhline(0.0, color=MUTED, linewidth=0.8)
+        for temperature, values, spread, color in zip(temperatures, correlations, errors, colors, strict=True):
+            panel.errorbar(
+                distances, values, spread, color=color, marker='o', markersize=4.0, linewidth=1.2, capsize=2.0,
+                label=f'{temperature:.4g} K',
+            )  # fmt: skip
+        panel.set_xlabel('distance (Å)')
+        panel.set_ylabel('⟨e·e′⟩')
+        panel.legend(fontsize=8.0, ncols=2)
+        return figure
+
+
+def transition_matrix_figure(
+    elements: Sequence[str], temperatures: Floats, errors: Floats | None = None, label: str = 'transition (K)'
+) -> Figure:
+    """Temperatures of magnets with two dopants each, with one on the diagonal.
+
+    :param temperatures: shape (e, e) [K]; NaN where there is none, shown as a dash. ``errors`` likewise.
+    :raises ValueError: there is no element, or the matrix has another shape.
+    """
+    count = len(elements)
+    if not count or temperatures.shape != (count, count):
+        raise ValueError(f'{count} elements and temperatures of shape {temperatures.shape}')
+    with figure_style():
+        figure = Figure(figsize=(2.2 + 0.85 * count, 1.4 + 0.75 * count), layout='constrained')
+        panel = figure.subplots()
+        highest = max(float(np.nanmax(temperatures, initial=0.0)), 1e-9)
+        image = panel.imshow(np.ma.masked_invalid(temperatures), cmap='YlOrRd', vmin=0.0, vmax=highest)
+        for (i, j), value in np.ndenumerate(temperatures):
+            text = '–' if np.isnan(value) else f'{value:.3g}'
+            if errors is not None and np.isfinite(errors[i, j]) and np.isfinite(value):
+                text += f'\n± {errors[i, j]:.2g}'
+            color = 'white' if value > 0.65 * highest else INK
+            panel.text(j, i, text, ha='center', va='center', color=color, fontsize=9.0)
+        panel.set_xticks(range(count), elements)
+        panel.set_yticks(range(count), elements)
+        panel.grid(visible=False)
+        figure.colorbar(image, ax=panel, label=label, shrink=0.85)
+        return figure
 
 
 def configuration_figure(positions: Floats, directions: Floats, elements: Sequence[str], box: Floats) -> Figure:

@@ -73,7 +73,7 @@ def test_what_spirit_has_no_place_for_is_refused(model: SpinModel, tmp_path: Pat
     s = np.diag([0.2, 0.1, -0.3])
     anisotropic = free({(0, 1): compose(np.array(1.0), np.zeros(3), s)}, 2)
     for refuse in (lambda: write_spirit(anisotropic, tmp_path), lambda: pair_rows(anisotropic)):
-        with pytest.raises(ExchangeError, match='no place for S, B, which is up to 0.3 meV'):
+        with pytest.raises(ExchangeError, match=r'no place for S, B, which is up to 0\.3 meV'):
             refuse()
     biaxial = replace(free({}, 2), anisotropy=np.tile(np.diag([0.1, 0.2, 0.0]), (2, 1, 1)))
     with pytest.raises(SpinModelError, match='one axis of anisotropy; that of moment 0'):

@@ -20,7 +20,7 @@ class ProtocolMixin:
     def get_builder_from_protocol(
         cls,
         code: orm.AbstractCode,
-        models: Mapping[str, SpinModelData],
+        models: Mapping[str, SpinModelData] | None,
         *,
         spirit: orm.AbstractCode | None = None,
         seed: int = 0,
@@ -31,7 +31,8 @@ class ProtocolMixin:
         """A builder with the defaults of a protocol; its inputs are checked.
 
         :param code: ``mlkkr-monte-carlo`` on a computer.
-        :param models: configurations of one composition, in boxes of one size or of several.
+        :param models: configurations of one composition, in boxes of one size or of several; None where a chain around
+            this one gives them later.
         :param spirit: a Python with Spirit, for ``SpiritCalculation``; without it there is no dynamics.
         :param seed: of the random numbers of all simulations.
         :param protocol: ``balanced``, ``precise`` or ``fast``.
@@ -45,7 +46,8 @@ class ProtocolMixin:
         base['monte_carlo']['metadata']['options'] |= options or {}  # resources as a whole
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.code = code
-        builder.models = dict(models)
+        if models is not None:
+            builder.models = dict(models)
         builder.schedule = orm.Dict({'seed': seed, **values['schedule']})
         builder.temperatures = orm.Dict(values['temperatures'])
         builder.base = base

@@ -47,6 +47,7 @@ class SpiritStepsMixin:
         process = self.ctx.spirit
         if not self._came_to_its_end(process):
             return
+        found: Any
         found, node = spirit_results.run_get_node(
             model=self.inputs.models[self.ctx.chosen],
             magnetization=process.outputs.magnetization,

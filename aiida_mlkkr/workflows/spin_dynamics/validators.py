@@ -55,8 +55,8 @@ def validate_temperatures(value: orm.Dict, _: object) -> str | None:
 
 
 def validate_inputs(inputs: Inputs, _: object) -> str | None:
-    """Message on a model that Spirit has no place for."""
-    if not inputs.get('spirit'):
+    """Message on a model that Spirit has no place for, unless a chain around this one gives the models later."""
+    if not inputs.get('spirit') or not inputs.get('models'):
         return None
     neglected = inputs['spirit'].get('neglected')
     label, node = model_for_spirit(inputs['models'])
