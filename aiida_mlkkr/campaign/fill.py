@@ -10,7 +10,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
-from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
+from aiida_mlkkr.campaign.plan import ImpurityPlan, PlannedImpurity
 from aiida_mlkkr.campaign.runs import OPTIONS, Outcome, run_all
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.query import QueryError, find_impurities, train_emulator
@@ -40,7 +40,7 @@ class Filling:
     tell: Callable[[str], None] = lambda _: None
 
     def run(
-        self, plan: Plan, jobs: int, goes_on: Callable[[], bool] = lambda: True
+        self, plan: ImpurityPlan, jobs: int, goes_on: Callable[[], bool] = lambda: True
     ) -> Iterator[Outcome[PlannedImpurity]]:
         """Run what is missing; what is there already is put into the group, too.
 

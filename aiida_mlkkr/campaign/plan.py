@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from aiida import orm
 from rich.progress import Progress
@@ -57,16 +57,46 @@ class PlannedImpurity:
         return _key(self.host.writeout, z)
 
 
+class Planned(Protocol):
+    """What is asked for."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def where(self) -> str:
+        """What it is counted with: the host."""
+
+    @property
+    def key(self) -> Any:
+        """By which it is found again."""
+
+
+P = TypeVar('P', bound=Planned)
+F = TypeVar('F')
+
+
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[P, F]):
     """What is asked for.
 
-    :param there: what is in the database, converged and sane, with the impurity that was found.
+    :param there: what is finished, with what was found of it.
     :param missing: what is to be run.
     """
 
-    there: dict[PlannedImpurity, FinishedImpurity]
-    missing: list[PlannedImpurity]
+    there: dict[P, F]
+    missing: list[P]
+
+    @classmethod
+    def of(cls, planned: Iterable[P], finished: Mapping[Any, F]) -> Plan[P, F]:
+        """What is asked for beside what there is, by its key."""
+        keys = {entry: entry.key for entry in planned}
+        there = {entry: finished[key] for entry, key in keys.items() if key in finished}
+        return cls(there, [entry for entry in keys if entry not in there])
+
+
+ImpurityPlan = Plan[PlannedImpurity, FinishedImpurity]
 
 
 def parse_elements(text: str) -> list[int]:
@@ -111,14 +141,10 @@ def wanted(
     return [entry for entry in planned if all(z != host.z[i] for z, i in zip(entry.charges, entry.sites, strict=True))]
 
 
-def compare(planned: Iterable[PlannedImpurity], progress: Progress | None = None) -> Plan:
+def compare(planned: Iterable[PlannedImpurity], progress: Progress | None = None) -> ImpurityPlan:
     """Look up what is in the database already, whoever calculated it."""
     planned = list(planned)
-    finished = _finished({entry.host.writeout.pk: entry.host for entry in planned}.values(), progress)
-    return Plan(
-        {entry: finished[entry.key] for entry in planned if entry.key in finished},
-        [entry for entry in planned if entry.key not in finished],
-    )
+    return Plan.of(planned, _finished({entry.host.writeout.pk: entry.host for entry in planned}.values(), progress))
 
 
 def _finished(hosts: Iterable[HostCluster], progress: Progress | None) -> dict[Key, FinishedImpurity]:

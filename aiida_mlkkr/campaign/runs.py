@@ -6,31 +6,19 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, cast
 
 from aiida import orm
 from aiida.engine import ProcessBuilder, run_get_node, submit
+
+from aiida_mlkkr.campaign.plan import P
+from aiida_mlkkr.workflows.messages import reason_of
 
 _POLL_SECONDS = 1.0
 _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 
 OPTIONS: Final[dict[str, Any]] = {'max_wallclock_seconds': 3600, 'environment_variables': _ONE_THREAD}
 """Options of the calculations, unless others are given."""
-
-
-class Planned(Protocol):
-    """What is to be run."""
-
-    @property
-    def name(self) -> str:
-        """For people."""
-
-    @property
-    def where(self) -> str:
-        """What it is counted with: the host."""
-
-
-P = TypeVar('P', bound=Planned)
 
 
 class Outcome(NamedTuple, Generic[P]):
@@ -122,9 +110,4 @@ def _signals_wait() -> Iterator[None]:
 
 
 def _outcome(planned: P, node: orm.WorkChainNode, begin: float) -> Outcome[P]:
-    problem = ''
-    if node.is_killed:
-        problem = 'it was killed'
-    elif not node.is_finished_ok:
-        problem = node.exit_message or (node.exception or 'no reason given').strip().splitlines()[-1]
-    return Outcome(planned, node, problem, time.monotonic() - begin)
+    return Outcome(planned, node, '' if node.is_finished_ok else reason_of(node), time.monotonic() - begin)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiida.orm import AbstractCode, Group
     from rich.console import Console
 
-    from aiida_mlkkr.campaign.plan import Plan, PlannedImpurity
+    from aiida_mlkkr.campaign.plan import ImpurityPlan, PlannedImpurity
     from aiida_mlkkr.campaign.runs import Outcome
     from aiida_mlkkr.data.dataset import ImpurityDatasetData
     from aiida_mlkkr.data.surrogate import SurrogateData
@@ -130,7 +130,9 @@ def fill(
     leave(outcomes, interrupted)
 
 
-def _plan(console: Console, hosts: Sequence[str], elements: str | None, singles: bool, shells: Sequence[int]) -> Plan:
+def _plan(
+    console: Console, hosts: Sequence[str], elements: str | None, singles: bool, shells: Sequence[int]
+) -> ImpurityPlan:
     from rich.progress import Progress
 
     from aiida_mlkkr.campaign.hosts import host_clusters
@@ -145,7 +147,7 @@ def _plan(console: Console, hosts: Sequence[str], elements: str | None, singles:
         return compare(planned, progress)
 
 
-def _show_plan(console: Console, plan: Plan) -> None:
+def _show_plan(console: Console, plan: ImpurityPlan) -> None:
     from rich import box
     from rich.table import Table
 
