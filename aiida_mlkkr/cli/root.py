@@ -17,6 +17,7 @@ from aiida_mlkkr.cli.model import model
 from aiida_mlkkr.cli.plot import plot
 from aiida_mlkkr.cli.predict import predict
 from aiida_mlkkr.cli.show import show
+from aiida_mlkkr.cli.spins import launch_spins, plot_spins, show_spins
 from aiida_mlkkr.cli.train import train
 
 # AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
@@ -26,10 +27,10 @@ _SETTINGS = {
     'default_map': {
         **dict.fromkeys(('demo', 'fill', 'fill-exchange', 'predict', 'train'), _QUIET),
         'benchmark': {'emulator': _QUIET},
-        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET},
+        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET, 'spins': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
-        'plot': {'exchange': _QUIET, 'ldos': _QUIET},
-        'show': {'exchange': _QUIET, 'model': _QUIET},
+        'plot': {'exchange': _QUIET, 'ldos': _QUIET, 'spins': _QUIET},
+        'show': {'exchange': _QUIET, 'model': _QUIET, 'spins': _QUIET},
     },
 }
 
@@ -52,4 +53,7 @@ aiida_mlkkr.add_command(show)
 aiida_mlkkr.add_command(train)
 launch.add_command(launch_ldos)
 launch.add_command(magnetic_scan)
+launch.add_command(launch_spins)
 plot.add_command(plot_ldos)
+plot.add_command(plot_spins)
+show.add_command(show_spins)

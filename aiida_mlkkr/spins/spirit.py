@@ -115,8 +115,9 @@ def anisotropy_axes(model: SpinModel) -> FloatArray:
 def trajectory_script(samples: int, steps: int) -> str:
     """What aiida-spirit's ``post_processing`` runs: LLG goes on, and is looked at after every ``steps`` steps."""
     return f"""
-from spirit import quantities, system
+from spirit import parameters, system
 import numpy as np
+parameters.llg.set_output_general(p_state, any=False)
 first = system.get_spin_directions(p_state).copy()
 rows = []
 simulation.start(p_state, simulation.METHOD_LLG, simulation.SOLVER_DEPONDT,
