@@ -37,6 +37,7 @@ class Pairs:
     :param j: shape (n) [meV]; zeros where it is asked for.
     :param d: shape (n, 3) [meV].
     :param host: the crystal around the pairs, if it is known.
+    :param s: shape (n, 3, 3) [meV]; None if it is not known.
     :raises ExchangeError: the parts contradict each other.
     """
 
@@ -47,11 +48,19 @@ class Pairs:
     j: FloatArray
     d: FloatArray
     host: HostStructure | None = None
+    s: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.z)
-        shapes = {'z': (n, 2), 'vectors': (n, 3), 'layers': (n, 2), 'moments': (n, 2), 'j': (n,), 'd': (n, 3)}
-        for name, shape in shapes.items():
+        shapes: dict[str, tuple[int, ...]] = {
+            'z': (n, 2),
+            'vectors': (n, 3),
+            'layers': (n, 2),
+            'moments': (n, 2),
+            'j': (n,),
+            'd': (n, 3),
+        }
+        for name, shape in (shapes if self.s is None else shapes | {'s': (n, 3, 3)}).items():
             if getattr(self, name).shape != shape:
                 raise ExchangeError(f'{name} of pairs: shape {shape} expected, found {getattr(self, name).shape}')
 
@@ -79,10 +88,10 @@ class Pairs:
     def subset(self, chosen: IntArray | NDArray[np.bool_]) -> Self:
         """Some of the pairs."""
         arrays = {name: getattr(self, name)[chosen] for name in ARRAYS}
-        return type(self)(**arrays, host=self.host)
+        return type(self)(**arrays, host=self.host, s=None if self.s is None else self.s[chosen])
 
     def exchanged(self) -> Self:
-        """The same geometries with the elements exchanged; D is not known then."""
+        """The same geometries with the elements exchanged; D and S are not known then."""
         return type(self)(
             self.z[:, ::-1],
             self.vectors,
@@ -96,6 +105,7 @@ class Pairs:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays, from which :meth:`from_arrays` makes the same pairs."""
         own = {f'pairs_{name}': np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
+        own |= {} if self.s is None else {'pairs_s': np.ascontiguousarray(self.s)}
         return own | ({} if self.host is None else self.host.to_arrays())
 
     @classmethod
@@ -105,10 +115,11 @@ class Pairs:
         :raises ExchangeError: they do not fit together; ``KeyError`` means the same.
         """
         host = HostStructure.from_arrays(arrays) if HostStructure.is_in(arrays) else None
-        return cls(**{name: arrays[f'pairs_{name}'] for name in ARRAYS}, host=host)
+        return cls(**{name: arrays[f'pairs_{name}'] for name in ARRAYS}, host=host, s=arrays.get('pairs_s'))
 
 
-ARRAYS: Final = tuple(field.name for field in fields(Pairs) if field.name != 'host')
+ARRAYS: Final = tuple(field.name for field in fields(Pairs) if field.name not in ('host', 's'))
+"""Names of the arrays that pairs always have."""
 
 
 def pairs_of_tables(tables: Sequence[ExchangeTable]) -> Pairs:
@@ -129,4 +140,5 @@ def pairs_of_tables(tables: Sequence[ExchangeTable]) -> Pairs:
         moments=np.concatenate([table.moments[table.pairs] for table in tables]),
         j=np.concatenate([one.j for one in terms]),
         d=np.concatenate([one.d for one in terms]),
+        s=np.concatenate([one.s for one in terms if one.s is not None]),
     )
