@@ -40,8 +40,19 @@ import click
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An archive of yours with finished workchains kkr_imp_wc, instead of the package's own.",
 )
+@click.option(
+    '--full',
+    is_flag=True,
+    help='Go on: the exchange of pairs of Cr, Mn and Fe in the host, dilute magnets of them, and how these order. Takes '
+    'some 20 minutes more.',
+)
 def demo(
-    output: Path, elements: str | None, profile_name: str | None, kkrimp: str | None, archive: Path | None
+    output: Path,
+    elements: str | None,
+    profile_name: str | None,
+    kkrimp: str | None,
+    archive: Path | None,
+    full: bool,
 ) -> None:
     """Converge real impurities in copper from predicted potentials, and see what that saves.
 
@@ -62,7 +73,7 @@ def demo(
         if not symbols:
             raise click.BadParameter('no element named', param_hint='--elements')
     try:
-        complete = run_demo(Console(), output, symbols, profile_name, kkrimp, archive)
+        complete = run_demo(Console(), output, symbols, profile_name, kkrimp, archive, full)
     except DemoInterrupted as error:
         click.echo(f'\n{error}', err=True)
         raise SystemExit(130) from error

@@ -62,22 +62,23 @@ def make_shards(workchains: Sequence[WorkChainNode], check: Callable[[], None]) 
     return shards, left_out
 
 
-def train_without(symbol: str, shards: Sequence[Shard]) -> TrainedEmulator:
-    """Train an emulator on all impurities but those of one element.
+def train_without(symbols: Sequence[str], shards: Sequence[Shard]) -> TrainedEmulator:
+    """Train an emulator on all impurities but those of some elements.
 
     :raises DemoError: the others do not suffice.
     """
     from aiida_mlkkr.calculations.training import train_potential_emulator
 
-    others = [shard for shard in shards if symbol not in shard.elements]
+    names = ', '.join(symbols)
+    others = [shard for shard in shards if not set(symbols).intersection(shard.elements)]
     if not others:
-        raise DemoError(f'there is no impurity but {symbol} in the archive, so that no emulator can learn about it.')
+        raise DemoError(f'there is no impurity but {names} in the archive, so that no emulator can learn about them.')
     inputs: dict[str, Any] = {f'shard_{number:03d}': shard.dataset for number, shard in enumerate(others, start=1)}
     process = find_process('train_potential_emulator', inputs)
     if process is None or not process.is_finished_ok:
         _, process = train_potential_emulator.run_get_node(**inputs)
     if not process.is_finished_ok:
-        raise DemoError(f'an emulator without {symbol} cannot be trained: {process.exit_message}')
+        raise DemoError(f'an emulator without {names} cannot be trained: {process.exit_message}')
     return TrainedEmulator(
         model=process.outputs.model,
         number=len(others),

@@ -6,6 +6,7 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from aiida_mlkkr.demo.tables import TextTable
 
@@ -34,12 +35,14 @@ def html_page(
     tables: Sequence[TextTable],
     figures: Mapping[Path, str],
     commands: Commands,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The page.
 
     :param texts: what came out, and what the columns mean.
     :param figures: files of pictures, and their captions.
     :param commands: to look further, each with what it shows.
+    :param more: other pages beside this one, and what is on them.
     """
     verdict, explanation = map(html.escape, texts)
     width = max(len(command) for command, _ in commands)
@@ -50,13 +53,17 @@ def html_page(
 <body>
 <h1>{html.escape(title)}</h1>
 <p class="lead">{html.escape(lead)}</p>
-<p class="verdict">{verdict}</p>
+{''.join(_link(page, words) for page, words in more.items())}<p class="verdict">{verdict}</p>
 {''.join(_table(table) for table in tables if table.rows)}<p class="note">{explanation}</p>
 <h2>Figures</h2>
 {''.join(_figure(path, caption) for path, caption in figures.items())}<h2>Look further</h2>
 <pre>{html.escape(shell)}</pre>
 </body></html>
 """
+
+
+def _link(page: str, words: str) -> str:
+    return f'<p class="lead"><a href="{html.escape(page)}">{html.escape(words)}</a></p>\n'
 
 
 def _table(table: TextTable) -> str:

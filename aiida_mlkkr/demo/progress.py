@@ -8,6 +8,7 @@ from types import TracebackType
 from rich import box
 from rich.console import Console
 from rich.live import Live
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -58,6 +59,35 @@ class RunsProgress:
             row = [cells.get((schedule, start), Text()) for schedule in SCHEDULES for start in STARTS]
             table.add_row(Text(symbol, 'bold'), *row)
         return table
+
+
+class StepsProgress:
+    """A line that says in words how far something is; where the output is no terminal, a line for every change."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self._console = console
+        self._name = name
+        self._said = ''
+        self._status = Status('', console=console)
+
+    def __enter__(self) -> StepsProgress:
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._status.stop()
+
+    def update(self, words: str) -> None:
+        """Show where it is."""
+        if self._console.is_terminal:
+            self._status.update(f'{self._name}: {words}')
+        elif words != self._said:
+            self._console.print(f'{self._name}: {words}', markup=False, highlight=False)
+        self._said = words
 
 
 def _outcome(run: ScfRun) -> str:

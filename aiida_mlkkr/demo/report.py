@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from rich import box
@@ -148,7 +149,7 @@ def print_report(console: Console, impurities: Sequence[Impurity], info: RunInfo
     console.print()
     if impurities:
         for table in tables(impurities):
-            console.print(_terminal_table(table))
+            console.print(terminal_table(table))
         console.print(Text(explanation(info), style='dim'))
         console.print()
     console.print(Text(verdict(impurities, info)))
@@ -158,7 +159,8 @@ def print_report(console: Console, impurities: Sequence[Impurity], info: RunInfo
     console.print()
 
 
-def _terminal_table(content: TextTable) -> Table:
+def terminal_table(content: TextTable) -> Table:
+    """A table for the terminal."""
     table = Table(
         title=content.title, title_justify='left', title_style='bold', box=box.SIMPLE_HEAD, pad_edge=False, padding=0
     )
@@ -171,9 +173,12 @@ def _terminal_table(content: TextTable) -> Table:
     return table
 
 
-def write_report(folder: Path, impurities: Sequence[Impurity], info: RunInfo) -> list[Path]:
+def write_report(
+    folder: Path, impurities: Sequence[Impurity], info: RunInfo, more: Mapping[str, str] = MappingProxyType({})
+) -> list[Path]:
     """Write CSV, figures and HTML page into the folder, which is made where it does not exist.
 
+    :param more: other pages in the folder, and what is on them.
     :returns: the files written, the HTML page last.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +188,7 @@ def write_report(folder: Path, impurities: Sequence[Impurity], info: RunInfo) ->
     title = f'Impurities in {info.host}: start potentials from an emulator'
     lead = f'{info.code_name} against JuKKR, by aiida-mlkkr demo in {info.seconds:.0f} s (profile {info.profile})'
     texts = (verdict(impurities, info), explanation(info))
-    content = html_page(title, lead, texts, tables(impurities), figures, commands(impurities, info))
+    content = html_page(title, lead, texts, tables(impurities), figures, commands(impurities, info), more)
     page.write_text(content, encoding='utf-8')
     return [*files, *figures, page]
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiida_mlkkr.demo.errors import DemoError
 from aiida_mlkkr.demo.live import LiveErrors
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 GROUP = 'mlkkr-demo'
 STARTS = ('standard', 'emulator')
 SCHEDULES = ('default', 'tuned')
-_POLL_SECONDS = 1.0
-_DAEMON_CHECK_SECONDS = 10.0
-_WALLTIME_SECONDS = 3600
+POLL_SECONDS = 1.0
+CHECK_SECONDS = 10.0
+_ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
+OPTIONS: dict[str, Any] = {
+    'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
+    'max_wallclock_seconds': 3600,
+    'environment_variables': _ONE_THREAD,
+}
 
 
 class ScfRun:
@@ -171,12 +176,6 @@ def build(recipe: Recipe, code: AbstractCode, schedule: str, emulator: Surrogate
         from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
 
     starts = ['startpot'] if emulator is None else ['emulator', 'startpot']
-    options = {
-        'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
-        'withmpi': bool(code.with_mpi),
-        'max_wallclock_seconds': _WALLTIME_SECONDS,
-        'environment_variables': {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
-    }
     try:
         builder = KkrImpScfWorkChain.get_builder_from_protocol(
             code,
@@ -185,7 +184,7 @@ def build(recipe: Recipe, code: AbstractCode, schedule: str, emulator: Surrogate
             startpot=recipe.start_potential,
             magnetic_moments=recipe.moments,
             overrides={'starts': starts, 'schedule': schedule, 'scf': {'clean_workdir': True}},
-            options=options,
+            options=OPTIONS | {'withmpi': bool(code.with_mpi)},
             emulator=emulator,
         )
     except ValueError as error:
@@ -196,8 +195,13 @@ def build(recipe: Recipe, code: AbstractCode, schedule: str, emulator: Surrogate
     return builder
 
 
-def lost_processes(runs: Sequence[ScfRun]) -> list[ProcessNode]:
-    """Processes under way that the broker has no task for, so that no daemon would go on with them.
+def slots() -> int:
+    """How many runs go on at a time: as many as there are cores."""
+    return len(os.sched_getaffinity(0))
+
+
+def lost_processes(begun: Sequence[WorkChainNode]) -> list[ProcessNode]:
+    """Of workchains that have begun, and of what they called, the processes under way that the broker has no task for, so that no daemon would go on with them.
 
     To be called while the daemon is off: the queue of a broker that runs must not be looked into.
     """
@@ -206,7 +210,6 @@ def lost_processes(runs: Sequence[ScfRun]) -> list[ProcessNode]:
 
     broker = get_manager().get_broker()
     tasks = set(get_process_tasks(broker)) if broker is not None else set()
-    begun = [run.node for run in runs if run.node is not None and run.is_running]
     family = [process for node in begun for process in (node, *node.called_descendants)]
     return [process for process in family if not process.is_terminated and process.pk not in tasks]
 
@@ -220,25 +223,24 @@ def run_all(
     :param check: called likewise; an exception that it raises ends the waiting, the workchains go on.
     :raises DemoError: the daemon stopped.
     """
-    slots = len(os.sched_getaffinity(0))
-    next_check = time.monotonic() + _DAEMON_CHECK_SECONDS
+    next_check = time.monotonic() + CHECK_SECONDS
     waiting = [run for run in runs if run.is_waiting]
     running = [run for run in runs if run.is_running]
     while waiting or running:
         for run in running:
             run.look()
         running = [run for run in running if run.is_running]
-        while waiting and len(running) < slots:
+        while waiting and len(running) < slots():
             running.append(waiting.pop(0))
             running[-1].submit()
         report()
         check()
         if time.monotonic() > next_check:
-            next_check = time.monotonic() + _DAEMON_CHECK_SECONDS
+            next_check = time.monotonic() + CHECK_SECONDS
             if not daemon.is_daemon_running:
                 raise DemoError(
                     'the daemon stopped; what was computed is kept. Start the demo again to go on '
                     f'(log: {daemon.daemon_log_file}).'
                 )
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     report()

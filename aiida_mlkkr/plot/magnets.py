@@ -42,7 +42,7 @@ def magnetisation_figure(
     :param transition: temperature of the transition and its error [K].
     :raises ValueError: there is no curve.
     """
-    return _panels([('M / M(0)', magnetisation), ('χ (µB/T per moment)', susceptibility)], transition)
+    return curves_figure([('M / M(0)', magnetisation), ('χ (µB/T per moment)', susceptibility)], transition)
 
 
 def binder_figure(cumulants: Sequence[Curve], transition: tuple[float, float] | None = None) -> Figure:
@@ -51,7 +51,7 @@ def binder_figure(cumulants: Sequence[Curve], transition: tuple[float, float] | 
     :param transition: temperature of the transition and its error [K].
     :raises ValueError: there is no curve.
     """
-    return _panels([('Binder cumulant', cumulants)], transition)
+    return curves_figure([('Binder cumulant', cumulants)], transition)
 
 
 def correlations_figure(distances: Floats, temperatures: Floats, correlations: Floats, errors: Floats) -> Figure:
@@ -142,7 +142,14 @@ def _draw_box(panel: Axes3D, box: Floats) -> None:
                 panel.plot(*np.stack([one @ box, other @ box]).T, color=MUTED, linewidth=0.8)
 
 
-def _panels(quantities: Sequence[tuple[str, Sequence[Curve]]], transition: tuple[float, float] | None) -> Figure:
+def curves_figure(
+    quantities: Sequence[tuple[str, Sequence[Curve]]], transition: tuple[float, float] | None = None
+) -> Figure:
+    """Several quantities over the temperature, a panel for each.
+
+    :param transition: temperature of the transition and its error [K].
+    :raises ValueError: there is no curve.
+    """
     if not all(curves for _, curves in quantities):
         raise ValueError('a figure needs at least one curve')
     with figure_style():

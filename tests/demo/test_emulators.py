@@ -24,7 +24,7 @@ def test_an_emulator_descends_from_all_impurities_but_one():
     assert len(looks) == 4
     count = orm.QueryBuilder().append(orm.Node).count()
 
-    emulator = train_without('Cr', shards)
+    emulator = train_without(['Cr'], shards)
     assert emulator.model.spec.elements == ['Al', 'V', 'Mn']
     assert emulator.number == 3
     query = orm.QueryBuilder()
@@ -39,10 +39,10 @@ def test_an_emulator_descends_from_all_impurities_but_one():
     assert added == 3  # the training, its model and its report
     again, _ = make_shards(nodes, lambda: None)
     assert [shard.dataset.pk for shard in again] == [shard.dataset.pk for shard in shards]
-    assert train_without('Cr', again).model.pk == emulator.model.pk
-    assert train_without('V', again).model.pk != emulator.model.pk
+    assert train_without(['Cr'], again).model.pk == emulator.model.pk
+    assert train_without(['V'], again).model.pk != emulator.model.pk
 
 
 def test_one_impurity_alone_teaches_nothing_about_itself():
     with pytest.raises(DemoError, match='no impurity but Mn in the archive'):
-        train_without('Mn', [Shard(('Mn',), None, 0.0)])
+        train_without(['Mn'], [Shard(('Mn',), None, 0.0)])

@@ -91,7 +91,7 @@ class ProtocolMixin:
             builder.single = _without(single, OF_SINGLE)
         pairs = ExchangeWorkChain.get_builder_from_protocol(
             host,
-            wanted_pairs(wanted.values(), values['shells'], centre),
+            wanted_pairs(host, wanted.values(), values['shells'], centre),
             code=code,
             kkr=kkr,
             exchange=exchange,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations_with_replacement
+from itertools import chain, combinations_with_replacement, product
 from typing import Any, Final
 
 from aiida import orm
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from aiida_mlkkr.calculations.folders import lattice_of
 from aiida_mlkkr.calculations.spin_models import DilutionSettings
-from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster
+from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster, shell_sites
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.kkr.patterns import arranged
 from aiida_mlkkr.spins.main import first_complaint
@@ -41,15 +41,19 @@ def _label(shares: Mapping[str, float]) -> str:
     return '_'.join(f'{element}{f"{100 * share:g}".replace(".", "p")}' for element, share in shares.items())
 
 
-def wanted_pairs(elements_together: Iterable[Iterable[str]], shells: Iterable[int], centre: int) -> list[Pair]:
-    """Every two elements that occur together, on every shell, each pair once."""
-    together = {
-        pair
-        for elements in elements_together
-        for pair in combinations_with_replacement(sorted(elements, key=SYMBOLS.index), 2)
-    }
-    order = sorted(together, key=lambda pair: tuple(map(SYMBOLS.index, pair)))
-    return [{'elements': list(pair), 'shell': shell, 'centre': centre} for shell in shells for pair in order]
+def wanted_pairs(
+    host: orm.RemoteData, elements_together: Iterable[Iterable[str]], shells: Iterable[int], centre: int
+) -> list[Pair]:
+    """Every two elements that occur together, on every shell; in both orders where the two sites are different atoms."""
+    lattice = lattice_of(kkr_calculation(host).outputs.retrieved)
+    groups = [sorted(elements, key=SYMBOLS.index) for elements in elements_together]
+    pairs = []
+    for shell in shells:
+        equal = shell_sites(lattice, shell, centre)[0].site == centre
+        listed = (combinations_with_replacement(own, 2) if equal else product(own, repeat=2) for own in groups)
+        together = sorted(set(chain.from_iterable(listed)), key=lambda pair: tuple(map(SYMBOLS.index, pair)))
+        pairs += [{'elements': list(pair), 'shell': shell, 'centre': centre} for pair in together]
+    return pairs
 
 
 def single_info(host: orm.RemoteData, element: str, site: int, screening: Mapping[str, Any]) -> dict[str, Any]:

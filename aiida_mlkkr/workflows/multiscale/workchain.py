@@ -148,7 +148,8 @@ class MultiscaleWorkChain(ProtocolMixin, WorkChain):
         inputs = AttributeDict(self.exposed_inputs(ExchangeWorkChain, 'exchange'))
         together = [self._magnetic_shares(label) for label in self._open]
         inputs.host = self.inputs.host
-        inputs.pairs = orm.List(wanted_pairs(together, self.inputs.shells.get_list(), self._centre))
+        pairs = wanted_pairs(self.inputs.host, together, self.inputs.shells.get_list(), self._centre)
+        inputs.pairs = orm.List(pairs)
         magnetic = {name for shares in together for name in shares}
         singles = {name: parts for name, parts in self.ctx.singles.items() if name in magnetic}
         if singles:

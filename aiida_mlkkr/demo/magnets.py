@@ -1,0 +1,186 @@
+"""The demo's page of magnets: single impurities, their pairs, and the alloys that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from aiida_mlkkr.demo.chain import SHARE, ChainRun
+from aiida_mlkkr.demo.page import Commands, html_page
+from aiida_mlkkr.demo.report import terminal_table
+from aiida_mlkkr.demo.tables import NOTHING, TextTable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from aiida_mlkkr.workflows.multiscale.tools import MultiscaleTools
+
+PAGE = 'magnets.html'
+
+EXPLANATION = (
+    'All by the programs of this package, without JuKKR: single impurities from the predictions of an emulator that has '
+    'not seen these elements; every two of them on the first shells, brought to self-consistency together; the exchange '
+    "between them by Liechtenstein's formula, J > 0 ferromagnetic; random alloys, in boxes of two sizes with several "
+    'arrangements each; parallel tempering. Frozen: two copies of a box become alike without a magnetisation, as in a '
+    'spin glass or an antiferromagnet. Errors are those of arrangements and of the simulation; boxes of some hundred '
+    'moments and a few rounds show where freezing sets in, not an exponent. Mean field: the ferromagnetic or '
+    'antiparallel order of the average alloy; of the glass: what the squares of J alone would freeze at.'
+)
+
+
+def tables(tools: MultiscaleTools) -> list[TextTable]:
+    """Impurities, J by shell, and the alloys."""
+    return [_elements_table(tools), _pairs_table(tools), _alloys_table(tools)]
+
+
+def print_magnets(console: Console, chain: ChainRun) -> None:
+    """Print tables and what was found."""
+    tools = _tools(chain)
+    for table in tables(tools):
+        console.print(terminal_table(table))
+    console.print(Text(EXPLANATION, style='dim'))
+    console.print()
+    console.print(Text(_verdict(tools, chain)))
+    console.print()
+
+
+def write_magnets(folder: Path, chain: ChainRun) -> Path:
+    """Write the page, its pictures and a CSV file of the pairs into the folder, which is made where it does not exist.
+
+    :returns: the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tools = _tools(chain)
+    if tools.shells():
+        tools.exchange.write_csv(folder / 'pairs.csv')
+    figures = {folder / name: caption for name, caption in _write_figures(folder, tools).items()}
+    page = folder / PAGE
+    lead = f'by aiida-mlkkr demo --full in {_seconds(chain):.0f} s (workchain {_pk(chain)})'
+    texts = (_verdict(tools, chain), EXPLANATION)
+    title = 'Chromium, manganese and iron in copper: from impurities to magnets'
+    page.write_text(html_page(title, lead, texts, tables(tools), figures, _commands(chain)), encoding='utf-8')
+    return page
+
+
+def _tools(chain: ChainRun) -> MultiscaleTools:
+    assert chain.node is not None
+    tools: Any = chain.node.tools
+    return tools
+
+
+def _elements_table(tools: MultiscaleTools) -> TextTable:
+    rows = [
+        (name, _number(entry.get('moment'), 3), _number(entry.get('charge'), 3), entry['origin'] or NOTHING)
+        for name, entry in tools.results['elements'].items()
+    ]
+    return TextTable('Single impurities', ('', 'moment (µB)', 'charge (e)', 'origin'), tuple(rows))
+
+
+def _pairs_table(tools: MultiscaleTools) -> TextTable:
+    shells = tools.shells()
+    names = sorted({pair for pairs in shells.values() for pair in pairs})
+    rows = [('-'.join(pair), *(_number(pairs.get(pair), 2) for pairs in shells.values())) for pair in names]
+    headings = ('', *(f'{distance:.2f} Å' for distance in shells))
+    return TextTable('J (meV) of pairs, by distance', headings, tuple(rows))
+
+
+def _alloys_table(tools: MultiscaleTools) -> TextTable:
+    headings = (
+        '',
+        'order',
+        'transition\n(K)',
+        '\n±',
+        'mean field:\n(K)',
+        'of the glass\n(K)',
+        'ground state:\nM / M(0)',
+    )
+    rows = []
+    for entry in tools.results['compositions']:
+        transition, ground = entry['transition'], entry['ground_state'] or {}
+        rows.append(
+            (
+                _name(entry['shares']),
+                entry['order'] or NOTHING,
+                _number(transition['temperature'], 1),
+                _number(transition.get('total_error'), 1),
+                _number(entry['mean_field_temperature'], 0),
+                _number(entry['glass_mean_field_temperature'], 0),
+                _number(ground.get('magnetisation'), 3),
+            )
+        )
+    return TextTable('Alloys', headings, tuple(rows))
+
+
+def _verdict(tools: MultiscaleTools, chain: ChainRun) -> str:
+    """What was found, what failed, and where each pair comes from."""
+    results = tools.results
+    numbers = results['pairs']['numbers'] or {}
+    counted = ', '.join(f'{number} {origin}' for origin, number in numbers.items() if number)
+    lines = [f'Exchange of pairs: {counted or "none"}.']
+    for entry in results['compositions']:
+        transition = entry['transition']
+        reason = entry['failure'] or transition['reason']
+        if transition['temperature'] is None:
+            lines.append(f'{_name(entry["shares"])}: no transition: {reason}.')
+        else:
+            words = f'{transition["temperature"]:.1f} ± {transition["total_error"]:.1f} K ({transition["method"]})'
+            lines.append(f'{_name(entry["shares"])}: {entry["order"]} below {words}.')
+    failures = {name: entry['failure'] for name, entry in results['elements'].items() if entry['failure']}
+    lines += [f'{name} was left out: {reason}' for name, reason in failures.items()]
+    return '\n'.join([*lines, *([chain.problem] if chain.problem else [])])
+
+
+def _write_figures(folder: Path, tools: MultiscaleTools) -> dict[str, str]:
+    figures: dict[str, tuple[Figure, str]] = {}
+    if tools.shells():
+        figures['exchange.png'] = (tools.plot_exchange(), 'J in meV of every two elements, for each shell.')
+    if tools.labels:
+        share = f'{100 * SHARE:g} % of the sites'
+        figures['transitions.png'] = (tools.plot_transitions(), f'Where alloys order or freeze, {share} together.')
+    for label in tools.labels:
+        name = _name(tools.entry(label)['shares'])
+        figures[f'{label}_curves.png'] = (
+            tools.plot_order(label),
+            f'{name}: magnetisation and overlap of two copies over the temperature.',
+        )
+    for label in tools.labels[:1]:
+        name = _name(tools.entry(label)['shares'])
+        figures[f'{label}_ground_state.png'] = (tools.plot_ground_state(label), f'{name}: a ground state.')
+    for file, (figure, _) in figures.items():
+        figure.savefig(folder / file)
+    return {file: caption for file, (_, caption) in figures.items()}
+
+
+def _commands(chain: ChainRun) -> Commands:
+    pk = _pk(chain)
+    return [
+        (f'verdi process status {pk}', 'what the chain called'),
+        (f'verdi process report {pk}', 'what it said'),
+        (f'verdi node graph generate {pk}', 'where it comes from, as a picture (needs graphviz)'),
+        (f'load_node({pk}).tools.compositions()', 'in verdi shell: the alloys as a table; see also dir(….tools)'),
+    ]
+
+
+def _pk(chain: ChainRun) -> int:
+    assert chain.node is not None
+    assert chain.node.pk is not None
+    return chain.node.pk
+
+
+def _seconds(chain: ChainRun) -> float:
+    """From the beginning of the workchain to its end."""
+    assert chain.node is not None
+    return float((chain.node.mtime - chain.node.ctime).total_seconds())
+
+
+def _name(shares: Mapping[str, float]) -> str:
+    """A composition in words."""
+    return ', '.join(f'{element} {100 * share:g} %' for element, share in shares.items())
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f'{value:.{digits}f}'
