@@ -43,8 +43,8 @@ import click
 @click.option(
     '--full',
     is_flag=True,
-    help='Go on: the exchange of pairs of Cr, Mn and Fe in the host, dilute magnets of them, and how these order. Takes '
-    'some 20 minutes more.',
+    help='Go on: the exchange of pairs of Cr, Mn and Fe in the host, dilute magnets of them, and how these order. That '
+    'takes some 20 minutes more.',
 )
 def demo(
     output: Path,

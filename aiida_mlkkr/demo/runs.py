@@ -201,7 +201,7 @@ def slots() -> int:
 
 
 def lost_processes(begun: Sequence[WorkChainNode]) -> list[ProcessNode]:
-    """Of workchains that have begun, and of what they called, the processes under way that the broker has no task for, so that no daemon would go on with them.
+    """Processes under way, of workchains and what they called, that the broker has no task for: no daemon would go on.
 
     To be called while the daemon is off: the queue of a broker that runs must not be looked into.
     """

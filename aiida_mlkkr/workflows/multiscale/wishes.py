@@ -44,7 +44,7 @@ def _label(shares: Mapping[str, float]) -> str:
 def wanted_pairs(
     host: orm.RemoteData, elements_together: Iterable[Iterable[str]], shells: Iterable[int], centre: int
 ) -> list[Pair]:
-    """Every two elements that occur together, on every shell; in both orders where the two sites are different atoms."""
+    """Every two elements that occur together, on every shell; in both orders where the sites are different atoms."""
     lattice = lattice_of(kkr_calculation(host).outputs.retrieved)
     groups = [sorted(elements, key=SYMBOLS.index) for elements in elements_together]
     pairs = []
