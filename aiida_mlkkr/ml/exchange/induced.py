@@ -27,8 +27,8 @@ _Key = tuple[int, bool, str]
 
 def have_moments(pairs: Pairs, moments: SiteMoments) -> BoolArray:
     """Whether both elements of pairs have moments of their own in the host, shape (n)."""
-    both: BoolArray = (moments.of_elements(pairs.z.ravel()).reshape(-1, 2) > OWN_MOMENT).all(axis=1)
-    return both
+    own: BoolArray = moments.of_elements(pairs.z.ravel()).reshape(-1, 2) > OWN_MOMENT
+    return own[:, 0] & own[:, 1]
 
 
 class InducedExchange:

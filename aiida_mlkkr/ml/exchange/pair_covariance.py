@@ -80,7 +80,8 @@ class PairLikelihood:
     def noise(self, x: FloatArray, pairs: Numbered, elements: Points, geometries: Points) -> FloatArray:
         """Variance of the noise, shape (n)."""
         relative, absolute = np.exp(2.0 * self.parts(x)[2])
-        return relative * variances(elements, geometries, pairs)[1] + absolute
+        noise: FloatArray = relative * variances(elements, geometries, pairs)[1] + absolute
+        return noise
 
     def maximised(self, steps: int) -> FloatArray:
         """The most likely hyperparameters that so many steps find."""

@@ -92,13 +92,12 @@ class TensorFrame:
 
 
 def _labels(pairs: Pairs) -> dict[Part, FloatArray]:
-    """What there is to be learnt, each (n, components) [meV]; numbers that are all zero are none."""
-    found: dict[Part, FloatArray] = {'j': pairs.j[:, None]}
-    if pairs.d.any():
-        found['d'] = pairs.d
-    if pairs.s is not None and pairs.s.any():
+    """What there is to be learnt, each (n, components) [meV]; D and S that are zero beside J are not."""
+    found: dict[Part, FloatArray] = {'j': pairs.j[:, None], 'd': pairs.d}
+    if pairs.s is not None:
         found['s'] = pairs.s.reshape(-1, 9)
-    return found
+    least = _SAME * np.abs(pairs.j).max()
+    return {part: values for part, values in found.items() if part == 'j' or np.abs(values).max() > least}
 
 
 def _invariants(bases: PairBases) -> FloatArray:

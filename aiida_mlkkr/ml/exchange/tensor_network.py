@@ -88,7 +88,7 @@ class TensorNetworks(nn.Module):
         matrices = matrices.reshape(-1, g, 2, sum(numbers), _RANK, _RANK) / _RANK
         c = torch.einsum('map,mgokpq,mbq->mgokab', of_elements, matrices, of_elements)
         found: dict[Part, Tensor] = {}
-        for part, its in zip(self.parts, c.split(numbers, dim=3), strict=True):
+        for part, its in zip(self.parts, torch.split(c, numbers, dim=3), strict=True):
             values = its.permute(0, 1, 2, 4, 5, 3) if part == 'j' else self._turning(part, its, inputs)
             exchanged = values[:, :, 1].transpose(2, 3)
             found[part] = 0.5 * (values[:, :, 0] + (-exchanged if part in _ODD else exchanged))

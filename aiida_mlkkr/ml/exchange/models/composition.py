@@ -81,9 +81,9 @@ def pair_features(pairs: Pairs) -> FloatArray:
 @cache
 def element_properties(z: int) -> FloatArray:
     """Properties of an element, shape (p); 0 where nothing is known."""
-    from pymatgen.core import Element
+    from pymatgen.core.periodic_table import Element
 
     element = Element(symbol(z))
     found = [getattr(element, name, None) for name in PROPERTIES]
-    values = np.array([np.nan if value is None else float(value) for value in found])
-    return np.nan_to_num(values)
+    values: FloatArray = np.nan_to_num(np.array([np.nan if value is None else float(value) for value in found]))
+    return values
