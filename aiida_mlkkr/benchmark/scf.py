@@ -24,14 +24,12 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, write_potential
 from aiida_mlkkr.kkr.run import LOG, POTENTIAL, STDOUT
 from aiida_mlkkr.kkr.schedule import NO_FIELD, Schedule
 from aiida_mlkkr.kkr.start_check import is_magnetic
+from aiida_mlkkr.kkr.writeout import HOST_FILES
 from aiida_mlkkr.solver.core import CoreStateError
 from aiida_mlkkr.solver.errors import SolverError
 from aiida_mlkkr.solver.main import run
 
 MOST_ITERATIONS: Final = 300
-HOST_FILES: Final = ('kkrflex_green', 'kkrflex_tmat', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
-"""What a calculation needs of the write-out of its host, besides ``kkrflex_atominfo``."""
-
 _INPUT_FILES: Final = ('kkrflex_atominfo', 'kkrflex_llyfac', *HOST_FILES)
 
 

@@ -17,7 +17,7 @@ from aiida_mlkkr.exchange.jukkr import physical_tensors
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.kkr.cluster import ImpurityCluster
 from aiida_mlkkr.kkr.constants import BOHR_ANGSTROM
-from aiida_mlkkr.kkr.elements import symbol
+from aiida_mlkkr.kkr.elements import crystal_name, symbol
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.jij_matrix import BIQUADRATIC, FILE_NAME, JijMatrices, parse_biquadratic, parse_jij_matrices
 
@@ -80,7 +80,7 @@ def _table(
     alat = writeout.potential.sites[0][0].alat
     elements = [symbol(cluster.z[site]) for site in sites]
     return ExchangeTable.of_cluster(
-        f'{"-".join(symbol(z) for z in writeout.lattice.z)} (alat {alat:.3f})',
+        crystal_name(writeout.lattice.z, alat),
         elements,
         cluster.positions[sites] * alat * BOHR_ANGSTROM,
         moments[sites],

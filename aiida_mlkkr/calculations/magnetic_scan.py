@@ -17,13 +17,13 @@ from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.magnetic_states import distinct_solutions, signs_of
 from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.start_check import is_magnetic
+from aiida_mlkkr.kkr.writeout import HOST_FILES
 from aiida_mlkkr.solver.config import read_config
 from aiida_mlkkr.solver.core import CoreStateError
 from aiida_mlkkr.solver.errors import SolverError
 from aiida_mlkkr.solver.grand_potential import grand_potentials
 from aiida_mlkkr.solver.problem import read_problem
 
-HOST_FILES: Final = ('kkrflex_green', 'kkrflex_tmat', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
 RUN_FILES: Final = ('kkrflex_atominfo', 'config.cfg')
 
 GRAND_POTENTIAL: Final = (

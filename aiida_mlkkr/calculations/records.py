@@ -20,7 +20,7 @@ from aiida_mlkkr.kkr.inputcard import InputCard
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
 from aiida_mlkkr.kkr.mesh import CellMesh
 from aiida_mlkkr.kkr.outcome import judge
-from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential, read_potential
+from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential
 from aiida_mlkkr.kkr.run import KkrimpRun
 from aiida_mlkkr.kkr.shapes import read_shapes, values_of, with_shapes
 from aiida_mlkkr.kkr.start_check import shape_fault
@@ -47,7 +47,6 @@ one step. For 48 impurities in Cu and Ag after simple mixing to 1e-2 Ry it is 1.
 ten; for 32 after some iterations of Anderson mixing, at 0.02 to 0.1 Ry, 0.5 and 1.1 (docs: howto, fill)."""
 
 _SAME_ENERGY: Final = 1e-4
-_SAME_LENGTH: Final = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -283,21 +282,13 @@ def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
     """In what a potential and the host's, site by site, do not belong together; empty if they do."""
     for number, (site, host_site) in enumerate(zip(potential.sites, host.sites, strict=True), start=1):
         mine, its = site[0], host_site[0]
-        if _mesh_differs(mine, its):
+        if not mine.has_mesh_of(its):
             return f'the radial meshes of its site {number} and of the host differ: {mine.mesh} and {its.mesh}'
         if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
             return f'its Fermi energy is {mine.efermi:.6f} Ry, that of the host {its.efermi:.6f} Ry'
         if any(np.abs(atom.v - its.v).max() > _SAME_ENERGY for atom in host_site):
             return 'its host is magnetic; models learn impurities in hosts that are not'
     return ''
-
-
-def _mesh_differs(mine: AtomicPotential, its: AtomicPotential) -> bool:
-    """Whether a block and the host's are given at other radii; beyond the muffin-tin radius these are the host's."""
-    if (mine.nonspherical is None) != (its.nonspherical is None) or mine.mesh.n != its.mesh.n:
-        return True
-    inner = its.mesh.muffin_tin
-    return not np.allclose(mine.mesh.r[: inner.n], inner.r, rtol=0.0, atol=_SAME_LENGTH)
 
 
 def _shape_numbers(card: InputCard, natom: int) -> list[int]:

@@ -11,7 +11,7 @@ from aiida import orm
 from aiida.engine import ProcessBuilder, run_get_node
 
 from aiida_mlkkr.benchmark.cases import Case, VoronoiStart, case_of_run
-from aiida_mlkkr.benchmark.scf import HOST_FILES, Scf
+from aiida_mlkkr.benchmark.scf import Scf
 from aiida_mlkkr.benchmark.starts import Start
 from aiida_mlkkr.calculations.folders import run_of, writeout_of
 from aiida_mlkkr.calculations.records import Writeout
@@ -19,6 +19,7 @@ from aiida_mlkkr.kkr.potential import ImpurityPotential, read_potential, write_p
 from aiida_mlkkr.kkr.run import read_run
 from aiida_mlkkr.kkr.schedule import Schedule
 from aiida_mlkkr.kkr.start_check import is_magnetic
+from aiida_mlkkr.kkr.writeout import HOST_FILES
 from aiida_mlkkr.ml.errors import DatasetError
 from aiida_mlkkr.parsers.retrieved import retrieved_texts
 from aiida_mlkkr.query.candidates import KKRIMP

@@ -1,5 +1,6 @@
 """The periodic table as far as KKR needs it: symbols, and the shells of the neutral atom by the Madelung rule."""
 
+from collections.abc import Iterable
 from typing import Final
 
 #: Chemical symbols; the index is the nuclear charge, 0 an empty sphere.
@@ -26,6 +27,11 @@ def symbol(z: float) -> str:
     """Chemical symbol of a nuclear charge; ``Z=…`` for one that is no element's."""
     number = round(z) if z == z and abs(z) < len(SYMBOLS) else -1
     return SYMBOLS[number] if number >= 0 and abs(z - number) < 1e-6 else f'Z={z:g}'
+
+
+def crystal_name(charges: Iterable[float], alat: float) -> str:
+    """Elements of the cell and lattice constant in Bohr, for people: ``Cu (alat 6.822)``."""
+    return f'{"-".join(symbol(z) for z in charges)} (alat {alat:.3f})'
 
 
 def shells(electrons: int) -> dict[tuple[int, int], int]:

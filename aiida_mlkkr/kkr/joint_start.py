@@ -21,7 +21,6 @@ from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.potential import AtomicPotential, ImpurityPotential
 from aiida_mlkkr.kkr.shapes import values_of, with_values
 
-_SAME_RADIUS = 1e-6
 _SAME_ENERGY = 1e-4
 
 Blocks = tuple[AtomicPotential, ...]
@@ -131,8 +130,7 @@ def _check(single: Single, blocks: Blocks, host: Blocks) -> None:
     if len(blocks) != len(host):
         raise ValueError(f'{name} has {len(blocks)} spins, the host {len(host)}')
     mine, its = blocks[0], host[0]
-    inner = its.mesh.muffin_tin
-    if mine.mesh.n != its.mesh.n or not np.allclose(mine.mesh.r[: inner.n], inner.r, rtol=0.0, atol=_SAME_RADIUS):
+    if not mine.has_mesh_of(its):
         raise ValueError(f'{name} was calculated on other radial meshes than those of the host')
     if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
         raise ValueError(f'{name} was calculated at a Fermi energy of {mine.efermi:.6f} Ry, not {its.efermi:.6f} Ry')

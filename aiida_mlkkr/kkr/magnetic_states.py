@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_mlkkr.kkr.scf_summary import MAGNETIC_MOMENT
+from aiida_mlkkr.kkr.scf_summary import moment_signs
 
 LOW_MOMENT: Final = 1.0
 """Bohr magnetons that a low-spin state starts with."""
@@ -48,7 +48,7 @@ def trial_states(moments: Sequence[float]) -> dict[str, list[float]]:
 
 def signs_of(moments: Sequence[float]) -> str:
     """Signs of moments as text, such as ``+-0``; 0 is one below 0.1 Bohr magnetons."""
-    return ''.join('0' if abs(moment) < MAGNETIC_MOMENT else '+' if moment > 0 else '-' for moment in moments)
+    return ''.join('0+-'[sign] for sign in moment_signs(moments))
 
 
 def distinct_solutions(moments: Sequence[Sequence[float]], reversible: bool) -> list[int]:

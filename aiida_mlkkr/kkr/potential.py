@@ -19,6 +19,9 @@ from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.fortran import format_e, format_list_directed, format_p, format_p_block, parse_floats
 from aiida_mlkkr.kkr.mesh import RadialMesh
 
+SAME_RADIUS = 1e-6
+"""Largest difference of two radii in Bohr that are the same."""
+
 _MAX_POINTS = 100_000
 _MAX_CORE_STATES = 20
 PotentialStyle = Literal['kkrimp', 'kkrhost', 'voronoi']
@@ -89,6 +92,13 @@ class AtomicPotential:
     def __post_init__(self) -> None:
         if self.v.shape != (self.mesh.n,):
             raise ValueError(f'potential of shape {self.v.shape} on a mesh of {self.mesh.n} points')
+
+    def has_mesh_of(self, host: 'AtomicPotential') -> bool:
+        """Whether it is given at the radii of a host's atom; beyond the muffin-tin radius these are the host's."""
+        if (self.nonspherical is None) != (host.nonspherical is None) or self.mesh.n != host.mesh.n:
+            return False
+        inner = host.mesh.muffin_tin
+        return np.allclose(self.mesh.r[: inner.n], inner.r, rtol=0.0, atol=SAME_RADIUS)
 
 
 @dataclass(frozen=True, eq=False)

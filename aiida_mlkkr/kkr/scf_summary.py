@@ -89,6 +89,11 @@ def magnetic_state(asked: Sequence[float] | None, obtained: Sequence[float]) -> 
     return {'asked': None if asked is None else list(asked), 'obtained': list(obtained), 'reached': reached}
 
 
+def moment_signs(moments: Sequence[float]) -> list[int]:
+    """Sign of each moment; 0 of one below 0.1 Bohr magnetons."""
+    return [0 if abs(moment) < MAGNETIC_MOMENT else int(np.sign(moment)) for moment in moments]
+
+
 def signs_kept(asked: Sequence[float] | None, obtained: Sequence[float]) -> dict[str, Any]:
     """Whether the moments point as asked, whatever their sizes.
 
@@ -98,7 +103,7 @@ def signs_kept(asked: Sequence[float] | None, obtained: Sequence[float]) -> dict
     :param asked: (n,) moments asked for, None if there was no wish.
     :param obtained: (n,) moments of the last iteration.
     """
-    signs = [0 if abs(moment) < MAGNETIC_MOMENT else int(np.sign(moment)) for moment in obtained]
+    signs = moment_signs(obtained)
     wanted = [0] * len(signs) if asked is None else [int(np.sign(moment)) for moment in asked]
     turned = [number for number, (sign, wish) in enumerate(zip(signs, wanted, strict=True)) if sign * wish < 0]
     vanished = [number for number, (sign, wish) in enumerate(zip(signs, wanted, strict=True)) if wish and not sign]

@@ -25,6 +25,9 @@ GREEN: Final = ('kkrflex_green', 'kkrflex_tmat')
 
 REST: Final = ('kkrflex_atominfo', 'kkrflex_intercell_ref', 'kkrflex_intercell_cmoms')
 
+HOST_FILES: Final = (*GREEN, *REST[1:])
+"""What a calculation needs of a write-out, besides ``kkrflex_atominfo``, which KKRimp writes for the impurities."""
+
 _PRINTED: Final = r'{name}\s*=\s*([-+.\dEeDd]+)'
 SPIN_ORBIT: Final = {'NEWSOSOL', '<use_chebychev_solver>'}
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from aiida_mlkkr.kkr.cluster import HostLattice
-from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
+from aiida_mlkkr.kkr.elements import SYMBOLS, crystal_name, symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.errors import DatasetError
 from aiida_mlkkr.ml.meshes import meshes_from_arrays, meshes_to_arrays
@@ -112,7 +112,7 @@ class Host:
     @property
     def name(self) -> str:
         """Elements and lattice constant, for people: ``Cu (alat 6.822)``."""
-        return f'{"-".join(symbol(z) for z in self.z)} (alat {self.alat:.3f})'
+        return crystal_name(self.z, self.alat)
 
     @property
     def first_alike(self) -> IntArray:

@@ -53,10 +53,8 @@ def judge(
     factors['unseen_host'] = model.unseen_host
     if model.closed_form and len(np.unique(sites.host)) > 1 and len(sites) <= _MOST_FOR_HOSTS:
         by_host = model.left_out(sites, replace(targets, group=sites.host), options, seed)
-        in_unseen, in_known = (
-            _factor(found, _squares(found, targets), sites.changed & true) for found in (by_host, left_out)
-        )
-        factors['unseen_host'] = max(1.0, in_unseen / in_known)
+        in_unseen = _factor(by_host, _squares(by_host, targets), sites.changed & true)
+        factors['unseen_host'] = max(1.0, in_unseen / _factor(left_out, squares, sites.changed & true))
     return factors, report
 
 

@@ -13,6 +13,7 @@ from aiida_kkr.tools import update_params_wf
 
 from aiida_mlkkr.kkr.outcome import Outcome
 from aiida_mlkkr.workflows.host_writeout.validators import host_parameters, validate_inputs
+from aiida_mlkkr.workflows.messages import name_of
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
 
 PROTOCOL: Final = 'host_writeout'
@@ -127,7 +128,7 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
     def handle_incomplete(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Once more, which helps if the machine broke down."""
         if self.ctx.iteration < self.inputs.max_iterations.value:
-            self.report(f'{_name(node)}: {node.exit_message}; once more')
+            self.report(f'{name_of(node)}: {node.exit_message}; once more')
             return ProcessHandlerReport(do_break=True)
         return self._give_up(self.exit_codes.ERROR_WRITEOUT_FAILED, node)
 
@@ -138,9 +139,5 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
     def _give_up(self, exit_code: ExitCode, node: orm.CalcJobNode) -> ProcessHandlerReport:
         # else aiida-core answers the last calculation with the exit code of too many iterations
         self.ctx.is_finished = True
-        reason = exit_code.format(process=_name(node), reason=node.exit_message or '')
+        reason = exit_code.format(process=name_of(node), reason=node.exit_message or '')
         return ProcessHandlerReport(do_break=True, exit_code=reason)
-
-
-def _name(node: orm.CalcJobNode) -> str:
-    return f'{node.process_label}<{node.pk}>'

@@ -10,13 +10,13 @@ from aiida import orm
 from aiida.engine import ProcessBuilder
 
 from aiida_mlkkr.data.surrogate import SurrogateData
-from aiida_mlkkr.kkr.elements import SYMBOLS
+from aiida_mlkkr.kkr.patterns import nuclear_charge
 from aiida_mlkkr.kkr.schedule import schedule_values
 from aiida_mlkkr.workflows.imp_scf.ports import PROTOCOL
 from aiida_mlkkr.workflows.imp_scf.validators import validate_inputs
 from aiida_mlkkr.workflows.imp_scf.writeout import AIIDA_KKR_OPTIONS, kkr_calculation
-from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL as RESTARTS
-from aiida_mlkkr.workflows.protocols import merged, protocol_inputs, read_protocols
+from aiida_mlkkr.workflows.kkrimp.inputs import restart_inputs
+from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
 
 Impurity = str | int | float
 
@@ -65,7 +65,7 @@ class ProtocolMixin:
         builder.code = code
         builder.impurity_info = _impurity_info(impurity, host_greenfunction)
         builder.schedule = orm.Dict(_schedule(values.pop('schedule'), values.pop('convergence')))
-        scf = _scf(code, values.pop('scf', {}), protocol, options)
+        scf = restart_inputs(code, options, protocol, values.pop('scf', {}))
         builder.scf = scf
         if kkr is not None or voronoi is not None:
             values = {'host_options': _host_options(scf['kkrimp']['metadata']['options'], kkr)} | values
@@ -104,15 +104,8 @@ def _impurity_info(
     written = kkr_calculation(writeout).inputs
     if 'impurity_info' not in written:
         raise ValueError(f"RemoteData<{writeout.pk}> is not that of a write-out of a host's Green function")
-    return orm.Dict({**written.impurity_info.get_dict(), 'Zimp': [_nuclear_charge(element) for element in elements]})
-
-
-def _nuclear_charge(element: Impurity) -> float:
-    if not isinstance(element, str):
-        return float(element)
-    if element not in SYMBOLS:
-        raise ValueError(f'there is no element {element}')
-    return float(SYMBOLS.index(element))
+    charges = [float(nuclear_charge(element) if isinstance(element, str) else element) for element in elements]
+    return orm.Dict({**written.impurity_info.get_dict(), 'Zimp': charges})
 
 
 def _schedule(schedule: str | Mapping[str, Any], convergence: float) -> dict[str, Any]:
@@ -125,15 +118,3 @@ def _host_options(options: Mapping[str, Any], kkr: orm.AbstractCode | None) -> d
     """Of the options of KKRimp those that aiida-kkr passes on; MPI as the code of KKRhost is registered with it."""
     passed = {key: options[key] for key in AIIDA_KKR_OPTIONS if key in options}
     return passed if kkr is None or kkr.with_mpi is None else {**passed, 'withmpi': kkr.with_mpi}
-
-
-def _scf(
-    code: orm.AbstractCode, overrides: Mapping[str, Any], protocol: str | None, options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Inputs of the KKRimp chain, whose mixing comes from the schedule and not from its own protocol."""
-    values = protocol_inputs(RESTARTS, protocol)
-    del values['kkrimp']['parameters']
-    values['kkrimp']['metadata']['options']['withmpi'] = bool(code.with_mpi)
-    values = merged(values, overrides)
-    values['kkrimp']['metadata']['options'] |= options or {}  # resources as a whole: their keys depend on one another
-    return values

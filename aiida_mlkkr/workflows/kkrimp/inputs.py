@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiida import orm
 
 from aiida_mlkkr.kkr.cures import Cures
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
 
 PROTOCOL: Final = 'kkrimp_base'
 START_PORTS: Final = ('impurity_potential', 'parent_calc_folder')
@@ -17,6 +17,24 @@ START_PORTS: Final = ('impurity_potential', 'parent_calc_folder')
 def default_cures() -> dict[str, Any]:
     """The numbers of the cures that hold unless others are given."""
     return protocol_inputs(PROTOCOL)['cures']
+
+
+def restart_inputs(
+    code: orm.AbstractCode,
+    options: Mapping[str, Any] | None,
+    protocol: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Inputs of the KKRimp chain without the settings of KKRimp, which a chain around it gives.
+
+    :param options: of the calculation; ``resources`` as a whole, as their keys depend on one another.
+    """
+    values = protocol_inputs(PROTOCOL, protocol)
+    del values['kkrimp']['parameters']
+    values['kkrimp']['metadata']['options']['withmpi'] = bool(code.with_mpi)
+    values = merged(values, overrides or {})
+    values['kkrimp']['metadata']['options'] |= options or {}
+    return values
 
 
 def validate_cures(value: orm.Dict, _: object) -> str | None:

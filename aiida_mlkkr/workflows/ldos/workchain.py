@@ -17,10 +17,10 @@ from aiida_mlkkr.kkr.constants import RYDBERG_EV
 from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.workflows.imp_scf.writeout import WantedWriteout, green_function, kkr_calculation, one_at_a_time
 from aiida_mlkkr.workflows.kkrimp.base import KkrimpBaseWorkChain
-from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL as RESTARTS
+from aiida_mlkkr.workflows.kkrimp.inputs import restart_inputs
 from aiida_mlkkr.workflows.ldos.validators import validate_contour, validate_inputs
 from aiida_mlkkr.workflows.messages import name_of, reason_of
-from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_inputs
 
 PROTOCOL: Final = 'ldos'
 ONE_STEP: Final = {'RUNFLAG': ['ldos'], 'SCFSTEPS': 1, 'IMIX': 0, 'MIXFAC': 0.0}
@@ -122,13 +122,9 @@ class LdosWorkChain(WorkChain):
         :raises ValueError: there is no such protocol, the impurity did not converge, or the inputs do not fit together.
         """
         values = protocol_inputs(PROTOCOL, protocol, overrides)
-        restarts = protocol_inputs(RESTARTS)
-        del restarts['kkrimp']['parameters']
-        metadata = merged(restarts['kkrimp']['metadata'], {'options': {'withmpi': bool(code.with_mpi)}})
-        metadata['options'] |= options or {}  # resources as a whole: their keys depend on one another
         potential, info, host = converged_impurity(impurity)
         builder = cls.get_builder()
-        builder.kkrimp = merged(restarts, {'kkrimp': {'metadata': metadata}})
+        builder.kkrimp = restart_inputs(code, options)
         builder.code = code
         builder.impurity_info = info
         builder.potential = potential
