@@ -70,7 +70,7 @@ def dilute_spin_models(
     try:
         chosen = DilutionSettings.model_validate(settings.get_dict())
         tables = [node.table for _, node in sorted(exchange.items())]
-        return _models(_lattice(structure), chosen, tables)
+        return _models(lattice_of_structure(structure), chosen, tables)
     except ValidationError as error:
         return ExitCode(221, f'the settings are not valid: {first_complaint(error)}')
     except (SpinModelError, ExchangeError) as error:
@@ -115,6 +115,7 @@ def mean_moments(tables: list[ExchangeTable]) -> dict[str, float]:
     return {element: float(np.mean(values)) for element, values in sizes.items()}
 
 
-def _lattice(structure: orm.StructureData) -> HostLattice:
+def lattice_of_structure(structure: orm.StructureData) -> HostLattice:
+    """The crystal of a structure."""
     symbols = tuple(structure.get_kind(site.kind_name).get_symbols_string() for site in structure.sites)
     return HostLattice(np.array(structure.cell), symbols, np.array([site.position for site in structure.sites]))

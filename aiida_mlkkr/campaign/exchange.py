@@ -9,15 +9,15 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ProcessBuilder
 
-from aiida_mlkkr.campaign.dimers import DimerPlan, PlannedDimer, finished_dimers
+from aiida_mlkkr.campaign.dimers import DimerPlan
 from aiida_mlkkr.campaign.runs import OPTIONS, Outcome, run_all
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.exchange.tables import joined
 from aiida_mlkkr.kkr.patterns import nuclear_charge
-from aiida_mlkkr.kkr.schedule import schedule_values
 from aiida_mlkkr.query import FinishedImpurity
 from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
-from aiida_mlkkr.workflows.protocols import protocol_inputs, read_protocols
+from aiida_mlkkr.workflows.exchange.clusters import common_inputs, pair_inputs
+from aiida_mlkkr.workflows.exchange.dimers import PlannedDimer, finished_dimers
 
 _DECIMALS = 3
 """Of distances in Å that are the same."""
@@ -59,20 +59,19 @@ class ExchangeFilling:
             yield outcome
 
     def _build(self, pair: PlannedDimer) -> ProcessBuilder:
-        known = all(z in self.singles for z in pair.charges)
-        scf = {'schedule': _from_singles(self.protocol)} if known else {}
-        builder = KkrClusterWorkChain.get_builder_from_protocol(
+        host = pair.shape.host
+        common = common_inputs(
             self.code,
-            pair.wish,
-            host=pair.shape.host,
-            kkr=self.kkr,
-            magnetic_state='free',
+            self.kkr,
+            host,
             protocol=self.protocol,
-            overrides={'screening': self.screening, 'scf': {**scf, 'scf': {'clean_workdir': True}}},
+            overrides={'screening': self.screening},
             options=OPTIONS | dict(self.options),
         )
-        if known:
-            builder.singles = {f'Z{z}': self.singles[z].inputs for z in pair.charges}
+        singles = {z: impurity.inputs for z, impurity in self.singles.items()}
+        builder = KkrClusterWorkChain.get_builder()
+        for name, value in pair_inputs(common, host, pair.info, singles).items():
+            builder[name] = value
         builder['metadata']['label'] = pair.name
         builder['metadata']['description'] = 'aiida-mlkkr fill-exchange'
         return builder
@@ -89,14 +88,3 @@ def table_of_group(group: orm.Group) -> ExchangeTable:
 
 def _distance_and_elements(table: ExchangeTable) -> tuple[float, list[int]]:
     return round(float(table.distances[0]), _DECIMALS), [nuclear_charge(element) for element in table.elements]
-
-
-def _from_singles(protocol: str | None) -> dict[str, Any]:
-    """The last stage of the schedule ``tuned``, without a field: the rest of it is for starts that are farther off."""
-    convergence = protocol_inputs('imp_scf', protocol)['convergence']
-    schedule = schedule_values(read_protocols('schedules'), 'tuned', convergence)
-    return {
-        'name': 'tuned, from singles',
-        'stages': schedule['stages'][-1:],
-        'initial_field': [0.0, 0],
-    }

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from aiida.orm import AbstractCode, Group, Node
     from rich.console import Console
 
-    from aiida_mlkkr.campaign.dimers import DimerPlan, DimerShape, PlannedDimer
+    from aiida_mlkkr.campaign.dimers import DimerPlan
     from aiida_mlkkr.campaign.runs import Outcome
+    from aiida_mlkkr.workflows.exchange.dimers import DimerShape, PlannedDimer
 
 GROUP = 'mlkkr-exchange'
 
@@ -70,11 +71,11 @@ def fill_exchange(
     """
     from rich.console import Console
 
-    from aiida_mlkkr.campaign.dimers import single_impurities
     from aiida_mlkkr.campaign.exchange import ExchangeFilling
     from aiida_mlkkr.campaign.fill import cores
     from aiida_mlkkr.demo.codes import embedded_solver, host_writer
     from aiida_mlkkr.demo.errors import DemoError
+    from aiida_mlkkr.workflows.exchange.dimers import single_impurities
 
     given = {} if options_file is None else read_mapping(options_file, '--options')
     console, at_a_time = Console(), jobs or cores()
@@ -113,8 +114,9 @@ def _screening(shells: int | None, protocol: str) -> dict[str, Any]:
 def _plan(host: Node, elements: str, shells: int, screening: dict[str, Any], label: str) -> DimerPlan:
     from aiida.orm import Group, QueryBuilder
 
-    from aiida_mlkkr.campaign.dimers import compare_dimers, converged_host, dimer_shape, wanted_dimers
+    from aiida_mlkkr.campaign.dimers import compare_dimers
     from aiida_mlkkr.campaign.plan import parse_elements
+    from aiida_mlkkr.workflows.exchange.dimers import converged_host, dimer_shape, wanted_dimers
 
     charges, folder = parse_elements(elements), converged_host(host)
     shapes = [dimer_shape(folder, shell, screening) for shell in range(1, shells + 1)]

@@ -109,4 +109,6 @@ def test_one_pair_of_elements_is_too_little() -> None:
     with pytest.raises(ModelError, match='at least two different pairs'):
         HostSurrogate.fit(pairs, host, QUICK)
     with pytest.raises(ModelError, match='not finite'):
-        HostSurrogate.fit(replace(pairs, j=pairs.j * np.nan, z=pairs.z + np.array([[0, 0], [0, 1], [0, 2]])), host, QUICK)
+        HostSurrogate.fit(
+            replace(pairs, j=pairs.j * np.nan, z=pairs.z + np.array([[0, 0], [0, 1], [0, 2]])), host, QUICK
+        )

@@ -11,13 +11,13 @@ SCREENED = {'shells': 1, 'radius': None}
 
 @pytest.fixture(scope='module')
 def host(copper):
-    from aiida_mlkkr.campaign.dimers import converged_host
+    from aiida_mlkkr.workflows.exchange.dimers import converged_host
 
     return converged_host(copper.writeout)
 
 
 def test_the_host_is_found_from_what_belongs_to_it(copper, host, workchains):
-    from aiida_mlkkr.campaign.dimers import converged_host
+    from aiida_mlkkr.workflows.exchange.dimers import converged_host
 
     assert host.uuid == copper.writeout.inputs.parent_folder.uuid
     for node in (host, host.creator, copper.greenfunction):
@@ -28,7 +28,7 @@ def test_the_host_is_found_from_what_belongs_to_it(copper, host, workchains):
 
 def test_shells_of_fcc(host):
     """Distances in nearest neighbours, and sites of the pair with its nearest neighbours, counted by hand."""
-    from aiida_mlkkr.campaign.dimers import dimer_shape
+    from aiida_mlkkr.workflows.exchange.dimers import dimer_shape
 
     shapes = [dimer_shape(host, shell, SCREENED) for shell in range(1, 7)]
     vectors = [np.subtract(*shape.cluster.positions[list(shape.cluster.impurity_sites)]) for shape in shapes]
@@ -39,17 +39,17 @@ def test_shells_of_fcc(host):
 
 
 def test_each_pair_of_elements_once(host):
-    from aiida_mlkkr.campaign.dimers import dimer_shape, wanted_dimers
+    from aiida_mlkkr.workflows.exchange.dimers import dimer_shape, wanted_dimers
 
     pairs = wanted_dimers(dimer_shape(host, 1, ALONE), [24, 25, 29])
     assert [pair.charges for pair in pairs] == [(24, 24), (24, 25), (25, 25)], 'copper in copper is no impurity'
     assert pairs[1].name == 'Cr-Mn in Cu (alat 4.824), 2 sites, shell 1'
-    assert pairs[1].wish == {'pattern': 'dimer', 'shell': 1, 'elements': [24, 25]}
+    assert pairs[1].info['Zimp'] == [24.0, 25.0]
 
 
 def test_pairs_are_told_apart(host):
     """By elements, shell and screening; the same plan made anew is the same."""
-    from aiida_mlkkr.campaign.dimers import dimer_shape, wanted_dimers
+    from aiida_mlkkr.workflows.exchange.dimers import dimer_shape, wanted_dimers
 
     keys = [
         pair.key
@@ -62,7 +62,7 @@ def test_pairs_are_told_apart(host):
 
 
 def test_single_impurities_by_element(workchains):
-    from aiida_mlkkr.campaign.dimers import single_impurities
+    from aiida_mlkkr.workflows.exchange.dimers import single_impurities
 
     found = single_impurities(workchains.values())
     assert {z: impurity.process.uuid for z, impurity in found.items()} == {
@@ -74,8 +74,8 @@ def test_single_impurities_by_element(workchains):
 def test_elements_without_a_single_start_from_free_atoms(host, workchains, aiida_localhost):
     from aiida import orm
 
-    from aiida_mlkkr.campaign.dimers import dimer_shape, single_impurities, wanted_dimers
     from aiida_mlkkr.campaign.exchange import ExchangeFilling
+    from aiida_mlkkr.workflows.exchange.dimers import dimer_shape, single_impurities, wanted_dimers
 
     def code(program: str, plugin: str) -> orm.InstalledCode:
         return orm.InstalledCode(
