@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,35 +47,29 @@ class GroundState:
         return int(np.sum(self.energies < self.energies[0] + SAME_ENERGY))
 
 
-def ground_state(
-    simulation: Simulation, threads: int = 1, should_stop: Callable[[], bool] = lambda: False
-) -> GroundState | None:
-    """Cool the coldest replicas of a finished simulation to zero, and minimise their energy.
+def candidates(simulation: Simulation) -> list[tuple[int, int]]:
+    """The replicas that are cooled: copy and number of the temperature, the coldest first."""
+    coldest = range(min(COLDEST, len(simulation.betas)))
+    return [(copy, k) for k in coldest for copy in range(len(simulation.order))]
+
+
+def cooled(simulation: Simulation, candidate: tuple[int, int]) -> FloatArray:
+    """Cool a replica of a finished simulation to zero, and minimise its energy; shape (n, 3).
 
     The temperature falls linearly from that of the replica in ``schedule.cooling`` sweeps of heat bath, each followed
     by one of over-relaxation. The simulation is left as it is: done again, it gives the same.
-
-    :return: None if it was told to stop.
     """
-    model, schedule = simulation.model, simulation.schedule
-    chosen = [(copy, k) for k in range(min(COLDEST, len(simulation.betas))) for copy in range(len(simulation.order))]
+    replica, steps = simulation.order[candidate], simulation.schedule.cooling
+    spins, state = simulation.replicas[replica].copy(), simulation.states[replica].copy()
+    for step in range(steps, 0, -1):
+        beta = simulation.betas[candidate[1]] * steps / step
+        kernels.heat_bath(spins, *simulation.terms, beta, state)
+        kernels.over_relaxation(spins, *simulation.terms, beta, state)
+    return minimised(simulation.model, spins)
 
-    def candidate(place: tuple[int, int]) -> FloatArray | None:
-        if should_stop():
-            return None
-        replica = simulation.order[place]
-        spins, state = simulation.replicas[replica].copy(), simulation.states[replica].copy()
-        for step in range(schedule.cooling, 0, -1):
-            beta = simulation.betas[place[1]] * schedule.cooling / step
-            kernels.heat_bath(spins, *simulation.terms, beta, state)
-            kernels.over_relaxation(spins, *simulation.terms, beta, state)
-        return minimised(model, spins)
 
-    with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(candidate, chosen))
-    minima = [spins for spins in found if spins is not None]
-    if len(minima) < len(chosen):
-        return None
+def lowest(model: SpinModel, minima: Sequence[FloatArray]) -> GroundState:
+    """The lowest of the minima of the energy, each of shape (n, 3)."""
     energies = np.array([model.energy(spins) for spins in minima]) / len(model)
     order = np.argsort(energies, kind='stable')
     return GroundState(minima[order[0]], energies[order])

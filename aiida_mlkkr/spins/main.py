@@ -15,18 +15,20 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from aiida_mlkkr import __version__
 
 from .errors import SpinModelError
 from .files import read_arrays, read_model, write_arrays
-from .groundstate import GroundState, ground_state
+from .groundstate import GroundState, candidates, cooled, lowest
 from .model import SpinModel
 from .montecarlo import Simulation
 from .observables import Measurements
@@ -55,6 +57,7 @@ OUT_OF_TIME: Final = 'out of walltime'
 """The reason for a stop in the record, if it is no signal."""
 
 _DIRECTIONS: Final = f'{GROUND_STATE}directions'
+_MINIMA: Final = 'minima'
 _ENERGIES: Final = f'{GROUND_STATE}energies'
 _BETWEEN_LINES: Final = 5.0
 _BETWEEN_CHECKPOINTS: Final = 300.0
@@ -146,6 +149,7 @@ class Job:
         self._folder, self._order, self._models = folder, order, models
         self._finished: list[Measurements] = []
         self._grounds: list[GroundState] = []
+        self._minima: list[NDArray[np.float64]] = []
         self._arrays: dict[str, Any] = {}
         self._sign = hashlib.sha256(order.schedule.model_dump_json().encode())
         for name in order.models:
@@ -167,6 +171,7 @@ class Job:
             if _DIRECTIONS in own:
                 self._grounds.append(GroundState(own.pop(_DIRECTIONS), own.pop(_ENERGIES)))
             self._finished.append(measurements_from_arrays(own, part))
+        self._minima = list(arrays.pop(_MINIMA))
         self._arrays = {name: array for name, array in arrays.items() if not name.startswith('finished_')}
         return True
 
@@ -206,17 +211,22 @@ class Job:
         return True
 
     def _cool(self, simulation: Simulation, threads: int, watch: Watch) -> bool:
-        """Whether the state of lowest energy was found before the time was over."""
-        found = ground_state(simulation, threads, watch.should_stop)
-        if found is None:
-            self._save(simulation)
-            watch.write(checkpoint=True)
-            return False
-        self._grounds.append(found)
+        """Whether all candidates of the ground state were cooled; some are, whatever the time."""
+        places = candidates(simulation)
+        with ThreadPoolExecutor(threads) as pool:
+            while len(self._minima) < len(places):
+                batch = places[len(self._minima) : len(self._minima) + threads]
+                self._minima += pool.map(lambda place: cooled(simulation, place), batch)
+                if watch.should_stop() and len(self._minima) < len(places):
+                    self._save(simulation)
+                    watch.write(checkpoint=True)
+                    return False
+        self._grounds.append(lowest(simulation.model, self._minima))
+        self._minima = []
         return True
 
     def _save(self, simulation: Simulation) -> None:
-        arrays = dict(simulation.checkpoint())
+        arrays = {**simulation.checkpoint(), _MINIMA: np.array(self._minima)}
         finished = []
         for k, measurements in enumerate(self._finished):
             own, meta = measurements_to_arrays(measurements)

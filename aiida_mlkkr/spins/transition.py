@@ -26,9 +26,16 @@ PARALLEL: Final = 0.9
 _TURN: Final = 0.7
 """Cumulant at which a transition is looked for, between those of order (1) and disorder (0)."""
 
-_BESIDE: Final = 3
-"""Temperatures on either side of a crossing, or of a maximum, that a parabola is laid through."""
+_LEAST: Final = 2
+"""Temperatures on either side of a crossing that a parabola is laid through at least."""
 
+_STRAIGHT: Final = 0.2
+"""Further ones are used where both cumulants differ less than this from their value at the crossing."""
+
+_BESIDE: Final = 3
+"""Temperatures on either side of a maximum that a parabola is laid through."""
+
+_EDGE: Final = 0.005
 _SAMPLES: Final = 400
 _SURE: Final = 0.9
 
@@ -156,26 +163,35 @@ def turning_point(box: BoxCurves) -> float | None:
 def crossing(small: Cumulant, large: Cumulant, seed: int = 0) -> tuple[float, float] | None:
     """Where the cumulants of two boxes cross: below it that of the larger box is larger.
 
-    A parabola through each at the temperatures next to the crossing, weighted with the errors; its error from random
-    numbers with the errors of the points.
+    A parabola through the logarithm of U/(1 − U) of each, which is almost straight, at the temperatures next to the
+    crossing, weighted with the errors; its error from random numbers with the errors of the points.
 
     :return: the temperature and its error [K]; None if they do not cross at the given temperatures, or not for sure.
     """
     common = np.intersect1d(small.temperatures, large.temperatures)
     small = small.at(np.isin(small.temperatures, common))
     large = large.at(np.isin(large.temperatures, common))
-    if len(common) < _BESIDE:
+    if not len(common):
         return None
     lead = (large.values - small.values) / np.hypot(large.errors, small.errors)
     below = np.concatenate([[0.0], np.cumsum(lead)])
     split = int(np.argmax(below - (below[-1] - below)))  # positive before it, negative after it
-    near = np.abs(np.arange(len(common)) + 0.5 - split) < _BESIDE
-    small, large = small.at(near), large.at(near)
-    if len(small.values) < _BESIDE:
+    beside = np.abs(np.arange(len(common)) + 0.5 - split) < _LEAST
+    if beside.sum() < 2 * _LEAST:
         return None
+    middle = 0.5 * (small.values[beside].mean() + large.values[beside].mean())
+    straight = np.maximum(np.abs(small.values - middle), np.abs(large.values - middle)) < _STRAIGHT
+    small, large = small.at(beside | straight), large.at(beside | straight)
     rng = np.random.default_rng(seed)
-    found = [_crossing(small.shaken(rng), large.shaken(rng)) for _ in range(_SAMPLES)]
-    return _if_sure(_crossing(small, large), found)
+    found = [_crossing(_logit(small.shaken(rng)), _logit(large.shaken(rng))) for _ in range(_SAMPLES)]
+    return _if_sure(_crossing(_logit(small), _logit(large)), found)
+
+
+def _logit(cumulant: Cumulant) -> Cumulant:
+    """log U/(1 − U), of values that errors have brought out of the range just inside of it."""
+    values = np.clip(cumulant.values, _EDGE, 1 - _EDGE)
+    slopes = 1 / (values * (1 - values))
+    return Cumulant(cumulant.temperatures, np.log(values / (1 - values)), slopes * cumulant.errors)
 
 
 def _crossing(small: Cumulant, large: Cumulant) -> float | None:

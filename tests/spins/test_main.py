@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ from spin_models import free, simple_cubic
 from aiida_mlkkr.spins import main as program
 from aiida_mlkkr.spins.errors import SpinModelError
 from aiida_mlkkr.spins.files import read_arrays, read_model, write_model
+from aiida_mlkkr.spins.groundstate import largest_torque
 from aiida_mlkkr.spins.montecarlo import Simulation
 from aiida_mlkkr.spins.observables import Measurements
 from aiida_mlkkr.spins.schedule import Schedule
@@ -59,6 +64,48 @@ def test_stopped_again_and_again(folder: Path) -> None:
     order(folder, models=['1.npz'], walltime=1e-9)
     statuses = [program.run(folder) for _ in range(69)]
     assert statuses == [program.EXIT_OUT_OF_WALLTIME] * 68 + [0]
+    for name, values in read_arrays(folder / 'results.npz')[0].items():
+        np.testing.assert_array_equal(values, whole[name], err_msg=name)
+
+
+def test_stopped_while_it_cools(folder: Path) -> None:
+    """The candidates of the ground state that are known are kept."""
+    cooling = {'schedule': {**SCHEDULE, 'cooling': 20}}
+    order(folder, **cooling)
+    assert program.run(folder) == 0
+    whole = read_arrays(folder / 'results.npz')[0]
+    assert whole['ground_state_directions'].shape == (2, 38, 3)
+    for seed, directions, energies in zip(
+        (1, 2), whole['ground_state_directions'], whole['ground_state_energies'], strict=True
+    ):
+        model = read_model(folder / f'{seed}.npz')
+        assert model.energy(directions) / len(model) == pytest.approx(energies[0])
+        assert largest_torque(model, directions) < 1e-5
+        assert np.all(np.diff(energies) >= 0)
+    order(folder, **cooling, walltime=1e-9)
+    statuses = [program.run(folder) for _ in range(2 * (69 + 3) - 1)]
+    assert statuses == [program.EXIT_OUT_OF_WALLTIME] * (len(statuses) - 1) + [0]
+    for name, values in read_arrays(folder / 'results.npz')[0].items():
+        np.testing.assert_array_equal(values, whole[name], err_msg=name)
+
+
+def test_terminated_and_gone_on_with(folder: Path) -> None:
+    """A process that a scheduler ends leaves a checkpoint; the next one gives the numbers of one without a stop."""
+    longer = {'schedule': {**SCHEDULE, 'measurement': 4000}, 'models': ['1.npz']}
+    order(folder, **longer)
+    assert program.run(folder) == 0
+    whole = read_arrays(folder / 'results.npz')[0]
+    (folder / 'results.npz').unlink()
+    (folder / 'progress.jsonl').unlink()
+    process = subprocess.Popen([sys.executable, '-m', program.__name__], cwd=folder)
+    while 'done' not in (folder / 'progress.jsonl').read_text() if (folder / 'progress.jsonl').exists() else True:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert (folder / 'checkpoint.npz').is_file()
+    assert not (folder / 'results.npz').exists()
+    subprocess.run([sys.executable, '-m', program.__name__], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     for name, values in read_arrays(folder / 'results.npz')[0].items():
         np.testing.assert_array_equal(values, whole[name], err_msg=name)
 

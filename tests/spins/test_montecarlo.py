@@ -66,6 +66,12 @@ def test_dimer(algorithm: str) -> None:
     k = 1.5 / temperatures
     assert_agree(found, 'energy', -1.5 * langevin(k) / 2, 0.006)
     assert_agree(found, 'heat_capacity', (1 - (k / np.sinh(k)) ** 2) / 2, 0.03)
+    c, c2 = langevin(k), 1 - 2 * langevin(k) / k  # of the cosine and its square; m² = (1 + cosine)/2
+    assert_agree(found, 'binder', (5 - 3 * (1 + 2 * c + c2) / (1 + c) ** 2) / 2, 0.03)
+    # q² = (1 + product of the cosines of both copies)/2
+    assert_agree(found, 'spin_glass_susceptibility', 1 + c**2, 0.03)
+    assert_agree(found, 'overlap', np.sqrt((1 + c**2) / 2), 0.01)
+    assert_agree(found, 'spin_glass_binder', (11 - 9 * (1 + 2 * c**2 + c2**2) / (1 + c**2) ** 2) / 2, 0.12)
     assert found.measurements.thermalised.all()
 
 
@@ -124,6 +130,9 @@ def test_open_chain() -> None:
     u = langevin(1 / temperatures)
     assert_agree(found, 'correlations', u[:, None] ** np.arange(1, 5), 0.02)
     assert_agree(found, 'energy', -u * (number - 1) / number, 0.003)
+    apart = np.abs(np.subtract.outer(np.arange(number), np.arange(number)))
+    glass = np.sum(u[:, None, None] ** (2 * apart), axis=(1, 2)) / number
+    assert_agree(found, 'spin_glass_susceptibility', glass, 0.25)
 
 
 def test_simple_cubic_order() -> None:

@@ -11,6 +11,7 @@ from aiida.engine import ProcessBuilder
 from aiida_mlkkr.data.spin_model import SpinModelData
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
 from aiida_mlkkr.workflows.spin_dynamics.base import PROTOCOL
+from aiida_mlkkr.workflows.spin_dynamics.validators import validate_inputs
 
 
 class ProtocolMixin:
@@ -54,4 +55,7 @@ class ProtocolMixin:
         if spirit is not None:
             given = {name: value for name, value in values['spirit'].items() if value is not None}
             builder.spirit = {'code': spirit, **given}
+        message = validate_inputs(builder._inputs(prune=True), None)
+        if message:
+            raise ValueError(message)
         return builder
