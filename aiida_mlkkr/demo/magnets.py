@@ -25,9 +25,10 @@ EXPLANATION = (
     'All by the programs of this package, without JuKKR: single impurities from the predictions of an emulator '
     'that has not seen these elements; every two of them on the first shells, brought to self-consistency '
     "together; the exchange between them by Liechtenstein's formula, J > 0 ferromagnetic; random alloys, in boxes "
-    'of two sizes with several arrangements each; parallel tempering. Frozen: two copies of a box become alike '
+    'of one size with several arrangements; parallel tempering. Frozen: two copies of a box become alike '
     'without a magnetisation, as in a spin glass or an antiferromagnet. Errors are those of arrangements and of '
-    'the simulation; boxes of some hundred moments and a few rounds show where freezing sets in, not an exponent. '
+    'the simulation; boxes of some hundred moments show about where order begins in them, which is not yet the '
+    'transition of a large alloy. '
     'Mean field: the ferromagnetic or antiparallel order of the average alloy; of the glass: what the squares of '
     'J alone would freeze at.'
 )

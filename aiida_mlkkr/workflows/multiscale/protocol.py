@@ -15,10 +15,8 @@ from aiida_mlkkr.query import find_impurities
 from aiida_mlkkr.workflows.exchange.workchain import ExchangeWorkChain
 from aiida_mlkkr.workflows.imp_scf.workchain import KkrImpScfWorkChain
 from aiida_mlkkr.workflows.multiscale.ports import OF_DYNAMICS, OF_EXCHANGE, OF_SINGLE, PROTOCOL
-from aiida_mlkkr.workflows.multiscale.validators import validate_inputs
+from aiida_mlkkr.workflows.multiscale.validators import validate_inputs, wishes_fault
 from aiida_mlkkr.workflows.multiscale.wishes import (
-    compositions_fault,
-    dilution_fault,
     elements_of,
     labelled,
     single_info,
@@ -74,7 +72,7 @@ class ProtocolMixin:
         """
         values = protocol_inputs(PROTOCOL, protocol, overrides)
         wanted, dilution = labelled(compositions), {'seed': seed, **values['dilution']}
-        if message := compositions_fault(wanted) or dilution_fault(dilution, wanted):
+        if message := wishes_fault(host, wanted, dilution):
             raise ValueError(message)
         centre, elements = dilution.get('sublattice', [0])[0], elements_of(wanted)
         builder = cls.get_builder()  # type: ignore[attr-defined]

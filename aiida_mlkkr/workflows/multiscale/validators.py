@@ -29,22 +29,26 @@ def validate_inputs(inputs: Mapping[str, Any], _: object) -> str | None:
     if 'compositions' not in inputs or 'dilution' not in inputs:
         return None
     compositions, dilution = inputs['compositions'].get_dict(), inputs['dilution'].get_dict()
-    message = compositions_fault(compositions) or dilution_fault(dilution, compositions)
-    return message or _host_fault(inputs, compositions, dilution)
+    if message := wishes_fault(inputs['host'], compositions, dilution):
+        return message
+    if not inputs.get('single') and 'cluster' in inputs.get('exchange', {}):
+        return 'single: pairs are to be computed, but not the single impurities that they start from; give it'
+    return None
 
 
-def _host_fault(
-    inputs: Mapping[str, Any], compositions: Mapping[str, Mapping[str, float]], dilution: Mapping[str, Any]
+def wishes_fault(
+    host: orm.RemoteData, compositions: Mapping[str, Mapping[str, float]], dilution: Mapping[str, Any]
 ) -> str | None:
+    """What is wrong with compositions and boxes, in themselves or in this host."""
+    if message := compositions_fault(compositions) or dilution_fault(dilution, compositions):
+        return message
     sublattice = dilution.get('sublattice', [0])
     try:
-        own = {host_element(inputs['host'], site) for site in sublattice}
+        own = {host_element(host, site) for site in sublattice}
     except (ValueError, KkrFileError) as error:
         return f'host: {error}'
     except IndexError:
         return f'dilution.sublattice: the cell of the host has no atom {max(sublattice)}'
     if same := own.intersection(elements_of(compositions)):
         return f'compositions: {", ".join(same)} is the element of the host on these sites'
-    if not inputs.get('single') and 'cluster' in inputs.get('exchange', {}):
-        return 'single: pairs are to be computed, but not the single impurities that they start from; give it'
     return None

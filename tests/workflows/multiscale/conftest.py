@@ -1,0 +1,52 @@
+"""The two sites of Mn-Mn in copper, a chain of every step in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..cluster.conftest import pair as pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiida.engine import ProcessBuilder
+
+ALONE = {
+    'screening': {'shells': 0, 'radius': None},
+    'shells': [1],
+    'dilution': {'sizes': [[5, 5, 5]], 'configurations': 2},
+}
+QUICK = {
+    'schedule': {'thermalisation': 100, 'measurement': 640, 'cooling': 50},
+    'temperatures': {'values': [100.0, 400.0, 1600.0]},
+}
+MANGANESE = {'Mn20': {'Mn': 0.2}}
+
+
+@pytest.fixture(scope='module')
+def build(pair) -> Callable[..., ProcessBuilder]:
+    """A function: a builder of the chain in the host of the pair, the impurity sites alone."""
+    from aiida_mlkkr.demo.codes import monte_carlo_program
+    from aiida_mlkkr.workflows.multiscale import MultiscaleWorkChain
+    from aiida_mlkkr.workflows.protocols import merged
+
+    def make(compositions: Any = MANGANESE, **inputs: Any) -> ProcessBuilder:
+        overrides = merged({**ALONE, 'spin_dynamics': QUICK}, inputs.pop('overrides', {}))
+        host = pair.writeout.inputs.parent_folder
+        return MultiscaleWorkChain.get_builder_from_protocol(
+            host, compositions, monte_carlo_program(), protocol='fast', overrides=overrides, **inputs
+        )
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def chain(pair, build):
+    """Manganese, given alone, its pair computed; and with iron, whose write-out by JuKKR cannot be made here."""
+    from aiida.engine import run_get_node
+
+    compositions = {**MANGANESE, 'Mn20_Fe10': {'Mn': 0.2, 'Fe': 0.1}}
+    codes = {'code': pair.code, 'kkr': pair.writeout.inputs.code}
+    return run_get_node(build(compositions, singles=[pair.single], **codes)).node
