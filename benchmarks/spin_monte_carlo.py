@@ -1,13 +1,17 @@
-"""Monte Carlo of spin models: its speed, and the transition of the simple cubic lattice.
+"""Monte Carlo of spin models: its speed, how fast models are made, and the transition of the simple cubic lattice.
 
-``python spin_monte_carlo.py speed`` prints updates per second and core at 4000 moments and 27,000 pairs;
-``python spin_monte_carlo.py cubic`` the crossings of Binder's cumulants, to be compared with k_B T_c/J = 1.4429(1)
-(K. Chen, A. M. Ferrenberg and D. P. Landau, Phys. Rev. B 48, 3249, 1993).
+``python spin_monte_carlo.py speed`` prints updates per second and core at 4000 moments and 27,000 pairs, ``models`` the
+time in which 10,000 moments with 100,000 pairs are placed, and ``cubic`` the crossings of Binder's cumulants, to be
+compared with k_B T_c/J = 1.4429(1) (K. Chen, A. M. Ferrenberg and D. P. Landau, Phys. Rev. B 48, 3249, 1993). A second
+argument is the folder that rows are written to.
 """
 
+import csv
 import sys
 import time
+from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
@@ -29,8 +33,9 @@ SIZES = (8, 12, 16)
 REDUCED = np.linspace(1.41, 1.47, 7)
 
 
-def speed() -> None:
+def speed() -> list[Sequence[object]]:
     """Updates per second of processor time, the best of some trials."""
+    rows: list[Sequence[object]] = [('couplings', 'sweep', 'updates_per_second_and_core')]
     rng = np.random.default_rng(1)
     pairs = np.unique(np.sort(rng.integers(0, MOMENTS, (PAIRS + 3000, 2)), axis=1), axis=0)
     pairs = rng.permutation(pairs[pairs[:, 0] != pairs[:, 1]])[:PAIRS]
@@ -49,7 +54,26 @@ def speed() -> None:
                 for _ in range(SWEEPS):
                     sweep(*arguments)
                 times.append(time.process_time() - begin)
-            print(f'{name:8}  {sweep.__name__:15}  {SWEEPS * MOMENTS / min(times):.2e} updates/s')
+            rows.append((name, sweep.__name__, f'{SWEEPS * MOMENTS / min(times):.3g}'))
+    return rows
+
+
+def models() -> list[Sequence[object]]:
+    """Seconds of processor time for 10,000 moments on a face-centred lattice with pairs on four shells."""
+    rows: list[Sequence[object]] = [('moments', 'pairs', 'couplings_seconds', 'model_seconds')]
+    lattice = HostLattice(1.805 * (np.ones((3, 3)) - np.eye(3)), ('Cu',), np.zeros((1, 3)))
+    shells = 1.805 * np.array([[1.0, 1.0, 0.0], [2.0, 0.0, 0.0], [2.0, 1.0, 1.0], [2.0, 2.0, 0.0]])
+    for _ in range(TRIALS):
+        begin = time.process_time()
+        bonds = [Bond(('Mn', 'Mn'), np.zeros(3), vector, np.eye(3)) for vector in shells]
+        couplings = Couplings.of_bonds(lattice, bonds)
+        between = time.process_time()
+        model = dilute_model(lattice, couplings, Dopants({'Mn': 0.37}, {'Mn': 4.0}, [0]), [30] * 3, seed=1)
+        graph = model.graph
+        rows.append(
+            (len(graph.starts) - 1, len(model.pairs), f'{between - begin:.2f}', f'{time.process_time() - between:.2f}')
+        )
+    return rows
 
 
 def simple_cubic(size: int) -> SpinModel:
@@ -59,7 +83,7 @@ def simple_cubic(size: int) -> SpinModel:
     return dilute_model(lattice, couplings, Dopants({'Mn': 1.0}, {'Mn': 1.0}, [0]), [size] * 3, seed=1)
 
 
-def cubic(measurement: int = 12_000) -> None:
+def cubic(measurement: int = 12_000) -> list[Sequence[object]]:
     """Crossings of the cumulants of all pairs of sizes."""
     cumulants = {}
     for size in SIZES:
@@ -72,10 +96,23 @@ def cubic(measurement: int = 12_000) -> None:
         found = Measurements.of_simulation(simulation).observables()
         cumulants[size] = Cumulant(REDUCED, found.values['binder'], found.errors['binder'])
         print(f'L = {size}: thermalised {found.measurements.thermalised.all()}, {time.perf_counter() - begin:.0f} s')
-        print('   ', np.round(found.values['binder'], 4), '±', np.round(found.errors['binder'].max(), 4), flush=True)
+        print('   ', np.round(found.values['binder'], 4), '±', np.round(found.errors['binder'], 4), flush=True)
+    rows: list[Sequence[object]] = [('small', 'large', 'crossing', 'error')]
     for small, large in combinations(SIZES, 2):
-        print(f'crossing of L = {small} and {large}: k_B T_c/J = {crossing(cumulants[small], cumulants[large])}')
+        crossed = crossing(cumulants[small], cumulants[large])
+        rows.append((small, large, *(('', '') if crossed is None else (f'{number:.4f}' for number in crossed))))
+    return rows
+
+
+def main(what: str, folder: str | None = None) -> None:
+    """Measure and print, and write the rows if there is a folder."""
+    rows = {'speed': speed, 'models': models, 'cubic': cubic}[what]()
+    for row in rows:
+        print(*row, sep='  ')
+    if folder is not None:
+        with Path(folder, f'spin_{what}.csv').open('w', encoding='utf-8', newline='') as file:
+            csv.writer(file, lineterminator='\n').writerows(rows)
 
 
 if __name__ == '__main__':
-    {'speed': speed, 'cubic': cubic}[sys.argv[1]]()
+    main(*sys.argv[1:])
