@@ -245,7 +245,8 @@ class MultiscaleWorkChain(ProtocolMixin, WorkChain):
     def _make_models(self, label: str, exchange: orm.Data, composition: str | None = None) -> None:
         """The boxes of all sizes; if they cannot be made, the composition goes no further."""
         shares, moments = self._magnetic_shares(composition or label), self._sizes_of_moments
-        models, reports = {}, {}
+        models: dict[str, orm.Data] = {}
+        reports: dict[str, orm.Data] = {}
         for number, size in enumerate(self.inputs.dilution['sizes']):
             settings = dilution_settings(self.inputs.dilution.get_dict(), shares, moments, size)
             found, node = dilute_spin_models.run_get_node(
@@ -254,8 +255,8 @@ class MultiscaleWorkChain(ProtocolMixin, WorkChain):
                 exchange=exchange,
                 metadata={'call_link_label': f'models_{label}_{number}'},
             )
-            if not node.is_finished_ok:
-                self._give_up(label, node.exit_message)
+            if found is None or not node.is_finished_ok:
+                self._give_up(label, reason_of(node))
                 return
             reports[f'size_{number}'] = found.pop('report')
             models |= {f'size_{number}_{name}': model for name, model in found.items()}
