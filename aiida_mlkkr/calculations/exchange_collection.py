@@ -86,8 +86,7 @@ def _origin(table: ExchangeTable, row: int, uuid: str) -> Origins:
     own = table.origins
     if own is None or not own.sources[row]:
         return Origins.computed([uuid])
-    place = slice(row, row + 1)
-    return Origins(own.sources[place], own.predicted[place], own.uncertainty[place], own.outside[place])
+    return own.subset(np.array([row]))
 
 
 def _rows(planned: list[Row], table: ExchangeTable | None) -> list[Row]:

@@ -18,6 +18,7 @@ from aiida_mlkkr.cli.plot import plot
 from aiida_mlkkr.cli.predict import predict
 from aiida_mlkkr.cli.show import show
 from aiida_mlkkr.cli.spins import launch_spins, plot_spins, show_spins
+from aiida_mlkkr.cli.temperatures import plot_temperatures
 from aiida_mlkkr.cli.train import train
 
 # AiiDA reports every step of an import and of a profile's set-up; our commands say what they do in their own words
@@ -29,7 +30,7 @@ _SETTINGS = {
         'benchmark': {'emulator': _QUIET},
         'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET, 'spins': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
-        'plot': {'exchange': _QUIET, 'ldos': _QUIET, 'spins': _QUIET},
+        'plot': {'exchange': _QUIET, 'temperatures': _QUIET, 'ldos': _QUIET, 'spins': _QUIET},
         'show': {'exchange': _QUIET, 'model': _QUIET, 'spins': _QUIET},
     },
 }
@@ -56,4 +57,5 @@ launch.add_command(magnetic_scan)
 launch.add_command(launch_spins)
 plot.add_command(plot_ldos)
 plot.add_command(plot_spins)
+plot.add_command(plot_temperatures)
 show.add_command(show_spins)

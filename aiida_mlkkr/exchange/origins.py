@@ -74,6 +74,11 @@ class Origins:
             np.concatenate([part.outside for part in parts]),
         )
 
+    def subset(self, rows: BoolArray | NDArray[np.int64]) -> Origins:
+        """Of some of the pairs."""
+        sources = tuple(np.array(self.sources, dtype=object)[rows].tolist())
+        return Origins(sources, self.predicted[rows], self.uncertainty[rows], self.outside[rows])
+
     @property
     def standard_errors(self) -> FloatArray:
         """Of J, as that of a normal distribution with this interval, shape (p) [meV]."""

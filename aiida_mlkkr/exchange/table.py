@@ -155,6 +155,17 @@ class ExchangeTable:
         """The same pairs in a crystal turned by an orthogonal matrix, shape (3, 3)."""
         return replace(self, positions=self.positions @ q.T, tensors=rotated(self.tensors, q))
 
+    def subset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> ExchangeTable:
+        """Some of the pairs, among all sites."""
+        return replace(
+            self,
+            pairs=self.pairs[rows],
+            tensors=self.tensors[rows],
+            spread=self.spread[rows],
+            biquadratic=None if self.biquadratic is None else self.biquadratic[rows],
+            origins=None if self.origins is None else self.origins.subset(rows),
+        )
+
     def sampled(self, rng: np.random.Generator) -> ExchangeTable:
         """The table with J of predicted pairs drawn from normal distributions of their standard errors.
 

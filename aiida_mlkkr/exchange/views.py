@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +35,13 @@ def chosen(table: ExchangeTable, wanted: Collection[Pair]) -> ExchangeTable:
     missing = [pair for pair in wanted if pair not in there and pair[::-1] not in there]
     if missing:
         raise ExchangeError(f'there is no pair {", ".join("-".join(pair) for pair in missing)} among these')
-    kept = np.array([pair in wanted or pair[::-1] in wanted for pair in there])
-    return replace(
-        table,
-        pairs=table.pairs[kept],
-        tensors=table.tensors[kept],
-        spread=table.spread[kept],
-        biquadratic=None if table.biquadratic is None else table.biquadratic[kept],
-    )
+    return table.subset(np.array([pair in wanted or pair[::-1] in wanted for pair in there]))
+
+
+def closest(table: ExchangeTable, shells: int) -> ExchangeTable:
+    """The pairs on the first shells."""
+    steps = np.round(table.distances, _SAME_DISTANCE)
+    return table.subset(np.isin(steps, np.unique(steps)[:shells]))
 
 
 def j_over_distance(table: ExchangeTable) -> dict[str, tuple[FloatArray, FloatArray]]:

@@ -84,7 +84,7 @@ class Couplings:
         elements = tuple(sorted({element for bond in bonds for element in bond.elements}))
         values: dict[tuple[Key, str, str], list[FloatArray]] = {}
         for bond in bonds:
-            for pair, tensor in _images(lattice, bond, symmetric):
+            for pair, tensor in bond_images(lattice, bond, symmetric):
                 values.setdefault(pair, []).append(tensor)
         keys = sorted({key for key, _, _ in values})
         rows = {key: row for row, key in enumerate(keys)}
@@ -117,7 +117,7 @@ class Couplings:
         return lengths
 
 
-def _images(lattice: HostLattice, bond: Bond, symmetric: bool) -> Iterator[tuple[tuple[Key, str, str], FloatArray]]:
+def bond_images(lattice: HostLattice, bond: Bond, symmetric: bool) -> Iterator[tuple[tuple[Key, str, str], FloatArray]]:
     """The bond as every operation leaves it, in both directions."""
     rotations, translations = lattice.operations if symmetric else (np.eye(3)[None], np.zeros((1, 3)))
     starts, start_cells = lattice.sites(rotations @ bond.start + translations)

@@ -50,8 +50,9 @@ def test_joined_with_computed_pairs_and_written_and_read(predicted: ExchangeTabl
     assert again.sources == both.origins.sources
     for name in ('predicted', 'uncertainty', 'outside'):
         np.testing.assert_array_equal(getattr(again, name), getattr(both.origins, name))
-    assert both.rows()[5] | {'origin': 'predicted', 'source': MODEL, 'uncertainty_meV': 2.0, 'outside': True} == (
-        both.rows()[5]
+    assert (
+        both.rows()[5] | {'origin': 'predicted', 'source': MODEL, 'uncertainty_meV': 2.0, 'outside': True}
+        == (both.rows()[5])
     )
 
 
@@ -65,6 +66,9 @@ def test_tables_of_one_calculation_say_nothing(tmp_path: Path) -> None:
 def test_turned_and_swapped_pairs_keep_their_origins(predicted: ExchangeTable) -> None:
     assert predicted.seen_from_the_other_site().origins is predicted.origins
     assert predicted.rotated(-np.eye(3)).origins is predicted.origins
+    last = predicted.subset(np.array([False, False, False, True])).origins
+    assert last is not None
+    assert (last.sources, last.uncertainty.tolist(), last.outside.tolist()) == ((MODEL,), [2.0], [True])
 
 
 def test_drawn_values_are_within_the_uncertainty_nine_times_of_ten(predicted: ExchangeTable) -> None:
