@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import re
-import traceback
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from aiida.common.exceptions import NotExistent
-from aiida.engine import ExitCode
 from aiida.orm import Dict, FolderData
-from aiida.parsers import Parser
 from aiida_kkr.calculations import KkrCalculation
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.kkr.errors import KkrFileError
-from aiida_mlkkr.kkr.outcome import Outcome
+from aiida_mlkkr.kkr.outcome import Outcome, Verdict
 from aiida_mlkkr.kkr.run import STDERR
 from aiida_mlkkr.kkr.writeout import WriteoutSummary, read_summary
-from aiida_mlkkr.parsers.kkrimp import SCHEDULER_STATUS
+from aiida_mlkkr.parsers.files import text_of
 from aiida_mlkkr.parsers.results import printable
+from aiida_mlkkr.parsers.tolerant import TolerantParser
 
 _REFUSED: Final = re.compile(r'mlkkr-kkrhost: error: *(.*)')
 
 
-class HostWriteoutParser(Parser):
+class HostWriteoutParser(TolerantParser):
     """Parse a ``KkrCalculation`` that writes out the Green function of a host.
 
     Chosen by ``metadata.options.parser_name = 'mlkkr.kkr'``. It reads the files that the impurity step needs, and not
@@ -33,27 +30,13 @@ class HostWriteoutParser(Parser):
     an exit code of :class:`aiida_mlkkr.kkr.outcome.Outcome`.
     """
 
-    def parse(self, **kwargs: object) -> ExitCode | None:
-        """Parse the retrieved files; return the exit code, or None to keep the scheduler's."""
-        try:
-            outcome, message = self._parse()
-        except Exception as error:
-            self.logger.error(traceback.format_exc())
-            message = f'the parser mlkkr.kkr failed, please report it: {type(error).__name__}: {error}'
-            outcome = Outcome.PARSER_FAILED
-        status = self.node.exit_status
-        if status is not None and status in SCHEDULER_STATUS:
-            return None
-        return ExitCode(int(outcome), printable(message) or None)
+    entry_point = 'mlkkr.kkr'
 
-    def _parse(self) -> tuple[Outcome, str]:
-        try:
-            retrieved = self.retrieved
-        except NotExistent:
-            return Outcome.NO_RETRIEVED_FOLDER, 'the calculation has no retrieved files'
-        words = _text(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
+    def judge(self, retrieved: FolderData) -> Verdict:
+        """Attach what was read, and say how the run ended."""
+        words = text_of(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
         if refused := _REFUSED.findall(words):
-            return Outcome.INPUT_REFUSED, refused[-1]
+            return Verdict(Outcome.INPUT_REFUSED, refused[-1])
         with_green = 'retrieve_kkrflex' not in self.node.inputs or self.node.inputs.retrieve_kkrflex.value
         with retrieved.base.repository.as_path() as folder:
             try:
@@ -62,9 +45,9 @@ class HostWriteoutParser(Parser):
                 said = ' '.join(words.split())[-300:]
                 reason = str(error).replace(f'{folder}/', '') + (f'; the error output says: {said}' if said else '')
                 missing = 'kkrflex_atominfo' not in retrieved.base.repository.list_object_names()
-                return (Outcome.OUTPUT_MISSING if missing else Outcome.OUTPUT_INCOMPLETE), reason
+                return Verdict(Outcome.OUTPUT_MISSING if missing else Outcome.OUTPUT_INCOMPLETE, reason)
         self.out('output_parameters', Dict(output_parameters(summary)))
-        return Outcome.DONE, ''
+        return Verdict(Outcome.DONE)
 
 
 def output_parameters(summary: WriteoutSummary) -> dict[str, Any]:
@@ -99,10 +82,3 @@ def output_parameters(summary: WriteoutSummary) -> dict[str, Any]:
         },
         'mlkkr_group': {'number_of_sites_in_cluster': summary.natom_cluster},
     }
-
-
-def _text(folder: FolderData, name: str) -> str:
-    repository = folder.base.repository
-    if name not in repository.list_object_names():
-        return ''
-    return repository.get_object_content(name, mode='rb').decode('utf-8', errors='replace')

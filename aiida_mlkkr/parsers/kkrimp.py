@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import traceback
-
 from aiida.common.exceptions import NotExistent
-from aiida.engine import ExitCode
-from aiida.orm import CalcJobNode, Dict
-from aiida.parsers import Parser
+from aiida.orm import CalcJobNode, Dict, FolderData
 
-from aiida_mlkkr.kkr.outcome import Outcome, Verdict, judge
+from aiida_mlkkr.kkr.outcome import Verdict, judge
 from aiida_mlkkr.kkr.run import STDERR, read_run
 from aiida_mlkkr.kkr.sanity import HostReference
-from aiida_mlkkr.parsers.results import output_parameters, printable
+from aiida_mlkkr.parsers.results import output_parameters
 from aiida_mlkkr.parsers.retrieved import host_reference, retrieved_texts
-
-SCHEDULER_STATUS = range(100, 200)
-"""Exit statuses by which a scheduler's plugin says why it ended a job: out of walltime, out of memory …"""
+from aiida_mlkkr.parsers.tolerant import TolerantParser
 
 
-class TolerantKkrimpParser(Parser):
+class TolerantKkrimpParser(TolerantParser):
     """Parse a ``KkrimpCalculation`` whatever has become of it.
 
     Chosen by ``metadata.options.parser_name = 'mlkkr.kkrimp'``. It never excepts, attaches ``output_parameters`` with
@@ -27,24 +21,10 @@ class TolerantKkrimpParser(Parser):
     :class:`aiida_mlkkr.kkr.outcome.Outcome`. An exit code of the scheduler is kept.
     """
 
-    def parse(self, **kwargs: object) -> ExitCode | None:
-        """Parse the retrieved files; return the exit code, or None to keep the scheduler's."""
-        try:
-            verdict = self._parse()
-        except Exception as error:
-            self.logger.error(traceback.format_exc())
-            message = f'{type(error).__name__}: {error}'
-            verdict = Verdict(Outcome.PARSER_FAILED, f'the parser mlkkr.kkrimp failed, please report it: {message}')
-        status = self.node.exit_status
-        if status is not None and status in SCHEDULER_STATUS:
-            return None
-        return ExitCode(int(verdict.outcome), printable(verdict.message) or None)
+    entry_point = 'mlkkr.kkrimp'
 
-    def _parse(self) -> Verdict:
-        try:
-            retrieved = self.retrieved
-        except NotExistent:
-            return Verdict(Outcome.NO_RETRIEVED_FOLDER, 'the calculation has no retrieved files')
+    def judge(self, retrieved: FolderData) -> Verdict:
+        """Attach all that could be read, and say how the run ended."""
         files = retrieved_texts(retrieved, self.node.get_option('scheduler_stderr') or STDERR)
         host_calculation = _host_calculation(self.node)
         density_of_states = _is_density_of_states(host_calculation)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
+from aiida_mlkkr.parsers.files import records_of, text_of
 from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
 from aiida_mlkkr.spins.errors import SpinModelError
 from aiida_mlkkr.spins.files import read_arrays
@@ -47,7 +46,7 @@ class MonteCarloParser(Parser):
 
     def _unfinished(self) -> ExitCode | None:
         """Why there are no results; None keeps what the scheduler says."""
-        lines = self._text(self.node.get_option('scheduler_stderr') or '').splitlines()
+        lines = text_of(self.retrieved, self.node.get_option('scheduler_stderr')).splitlines()
         for word, label in (('error', 'ERROR_INPUT_REFUSED'), ('aborted', 'ERROR_ABORTED')):
             prefix = f'{PROGRAM}: {word}: '
             if found := [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]:
@@ -55,8 +54,8 @@ class MonteCarloParser(Parser):
         if self.node.exit_status == OUT_OF_MEMORY:
             return None
         # the record of a simulation that goes on begins with that of the one before
-        started = bool(self._text(self.node.get_option('output_filename') or ''))
-        progress = self._progress() if started else []
+        started = bool(text_of(self.retrieved, self.node.get_option('output_filename')))
+        progress = records_of(self.retrieved, PROGRESS) if started else []
         last = progress[-1] if progress else {}
         if last.get('stopped') == OUT_OF_TIME:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME
@@ -65,20 +64,3 @@ class MonteCarloParser(Parser):
         if self.node.exit_status is not None:
             return None
         return self.exit_codes.ERROR_OUTPUT_MISSING.format(reason=lines[-1] if lines else 'it did not say why')
-
-    def _progress(self) -> list[dict[str, Any]]:
-        """The lines of the program's record; the last one may be cut off."""
-        entries = []
-        for line in self._text(PROGRESS).splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                break
-        return entries
-
-    def _text(self, name: str) -> str:
-        """A retrieved file; empty if it is not there."""
-        repository = self.retrieved.base.repository
-        if name not in repository.list_object_names():
-            return ''
-        return repository.get_object_content(name, mode='rb').decode('utf-8', errors='replace')

@@ -15,6 +15,7 @@ from aiida.parsers import Parser
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.train_main import MODEL, OUT_OF_TIME, PROGRESS, REPORT
+from aiida_mlkkr.parsers.files import records_of, text_of
 
 OUT_OF_MEMORY = 110
 """Exit status by which a scheduler's plugin says that a job needed too much memory."""
@@ -29,14 +30,14 @@ class TrainParser(Parser):
     def parse(self, **kwargs: object) -> ExitCode | None:
         """Parse the retrieved files."""
         files = self.retrieved.base.repository.list_object_names()
-        progress = self._progress() if PROGRESS in files else []
+        progress = records_of(self.retrieved, PROGRESS)
         if history := _history(progress):
             self.out('history', history)
         if REPORT not in files:
             return self._unfinished(progress)
         try:
             # numbers that are not finite are none in the database
-            report = json.loads(self._text(REPORT), parse_constant=lambda _: None)
+            report = json.loads(text_of(self.retrieved, REPORT), parse_constant=lambda _: None)
             if report['task']['final']:
                 self.out('model', self._model())
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -46,14 +47,14 @@ class TrainParser(Parser):
 
     def _unfinished(self, progress: list[dict[str, Any]]) -> ExitCode | None:
         """Why there is no report; None keeps what the scheduler says."""
-        lines = self._text(self.node.get_option('scheduler_stderr') or '').splitlines()
+        lines = text_of(self.retrieved, self.node.get_option('scheduler_stderr')).splitlines()
         for prefix, label in ((_REFUSED, 'ERROR_INPUT_REFUSED'), (_ABORTED, 'ERROR_ABORTED')):
             if found := [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]:
                 return self.exit_codes[label].format(reason=found[-1])
         if self.node.exit_status == OUT_OF_MEMORY:
             return None
         # the record of a training that goes on begins with that of the one before
-        started = bool(self._text(self.node.get_option('output_filename') or ''))
+        started = bool(text_of(self.retrieved, self.node.get_option('output_filename')))
         last = progress[-1] if progress and started else {}
         if last.get('stopped') == OUT_OF_TIME:
             further = last.get('further')
@@ -77,23 +78,6 @@ class TrainParser(Parser):
             path = Path(folder, MODEL)
             path.write_bytes(content)
             return SurrogateData.from_file(path)
-
-    def _progress(self) -> list[dict[str, Any]]:
-        """The lines of the program's record; the last one may be cut off."""
-        entries = []
-        for line in self._text(PROGRESS).splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                break
-        return entries
-
-    def _text(self, name: str) -> str:
-        """A retrieved file; empty if it is not there."""
-        repository = self.retrieved.base.repository
-        if name not in repository.list_object_names():
-            return ''
-        return repository.get_object_content(name, mode='rb').decode('utf-8', errors='replace')
 
 
 def _history(progress: list[dict[str, Any]]) -> orm.ArrayData | None:
