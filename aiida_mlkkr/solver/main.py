@@ -93,6 +93,28 @@ def interruptions_wait() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def exit_statuses(program: str, left: str = '', broken_down: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Say in a line why a program ends early, and exit with the status of that.
+
+    :param left: what an interruption leaves behind.
+    :param broken_down: errors of a program that had begun to compute.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f'{program}: interrupted{left}', file=sys.stderr)
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except OSError as error:
+        # not "error:", by which the parser knows refused input
+        what = f'{error.filename}: {error.strerror}' if error.filename else f'writing the output: {error.strerror}'
+        print(f'{program}: aborted: {what}', file=sys.stderr)
+        raise SystemExit(EXIT_FILE_SYSTEM) from None
+    except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
+        print(f'{program}: error: {error}', file=sys.stderr)
+        raise SystemExit(EXIT_BROKEN_DOWN if isinstance(error, broken_down) else EXIT_REFUSED) from None
+
+
 def check_serial(environment: Mapping[str, str], program: str) -> None:
     """Check that MPI has not started the program several times: all would write the same files.
 
@@ -174,7 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     nor written, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    try:
+    left = '; out_potential holds the last complete iteration, if any'
+    with exit_statuses('mlkkr-kkrimp', left, broken_down=(ScfBreakdownError, CoreStateError)):
         if options.command == 'start':
             write_start(Path.cwd(), options.host_potential, options.moments, options.nspin, options.output)
         elif options.command == 'atom':
@@ -182,16 +205,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             check_serial(os.environ, 'mlkkr-kkrimp')
             run(Path.cwd())
-    except KeyboardInterrupt:
-        print('mlkkr-kkrimp: interrupted; out_potential holds the last complete iteration, if any', file=sys.stderr)
-        raise SystemExit(EXIT_INTERRUPTED) from None
-    except OSError as error:
-        # not "error:", by which the parser knows refused input
-        what = f'{error.filename}: {error.strerror}' if error.filename else f'writing the output: {error.strerror}'
-        print(f'mlkkr-kkrimp: aborted: {what}', file=sys.stderr)
-        raise SystemExit(EXIT_FILE_SYSTEM) from None
-    except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
-        print(f'mlkkr-kkrimp: error: {error}', file=sys.stderr)
-        raise SystemExit(
-            EXIT_BROKEN_DOWN if isinstance(error, (ScfBreakdownError, CoreStateError)) else EXIT_REFUSED
-        ) from None

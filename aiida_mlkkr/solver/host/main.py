@@ -2,17 +2,13 @@
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from aiida_mlkkr import __version__
-from aiida_mlkkr.kkr.errors import KkrFileError
 
-from ..core import CoreStateError
-from ..errors import SolverError
-from ..main import EXIT_FILE_SYSTEM, EXIT_INTERRUPTED, EXIT_REFUSED, check_serial
+from ..main import check_serial, exit_statuses
 from .charge import HostCharge
 from .problem import HostProblem
 from .write_out import write_out
@@ -77,16 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
     parser.parse_args(arguments)
-    try:
+    with exit_statuses(PROGRAM):
         check_serial(os.environ, PROGRAM)
         run(Path.cwd())
-    except KeyboardInterrupt:
-        print(f'{PROGRAM}: interrupted', file=sys.stderr)
-        raise SystemExit(EXIT_INTERRUPTED) from None
-    except OSError as error:
-        what = f'{error.filename}: {error.strerror}' if error.filename else f'writing the output: {error.strerror}'
-        print(f'{PROGRAM}: aborted: {what}', file=sys.stderr)
-        raise SystemExit(EXIT_FILE_SYSTEM) from None
-    except (KkrFileError, SolverError, CoreStateError) as error:
-        print(f'{PROGRAM}: error: {error}', file=sys.stderr)
-        raise SystemExit(EXIT_REFUSED) from None
