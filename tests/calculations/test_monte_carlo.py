@@ -75,6 +75,21 @@ def test_a_model_as_a_node(models, tmp_path):
             np.testing.assert_array_equal(again.get_array(name), node.get_array(name))
 
 
+def test_a_model_without_its_convention_is_refused(aiida_profile):
+    from aiida.common.exceptions import ValidationError
+
+    from aiida_mlkkr.data.spin_model import SpinModelData
+
+    for value in (None, 'kkr'):
+        node = SpinModelData.from_model(free({(0, 1): np.eye(3)}, 2))
+        if value is None:
+            node.base.attributes.delete('convention')
+        else:
+            node.base.attributes.set('convention', value)
+        with pytest.raises(ValidationError, match=f'convention is {value!r}, this version of aiida-mlkkr reads'):
+            node.store()
+
+
 def test_a_simulation_of_two_configurations(builder):
     from aiida_mlkkr.spins.units import BOHR_MAGNETON, BOLTZMANN
 

@@ -1,0 +1,60 @@
+"""Restarts of simulations: real ones that run out of time or have not thermalised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from spin_models import simple_cubic
+
+
+@pytest.fixture(scope='module')
+def build(aiida_profile):
+    """A function: a builder of simulations of a small magnet."""
+    from aiida_mlkkr.data.spin_model import SpinModelData
+    from aiida_mlkkr.demo.codes import monte_carlo_program
+    from aiida_mlkkr.workflows.spin_dynamics import MonteCarloBaseWorkChain
+
+    model = SpinModelData.from_model(simple_cubic(6, share=0.5)).store()
+
+    def builder(schedule, **inputs):
+        filled = MonteCarloBaseWorkChain.get_builder()
+        filled.monte_carlo.code = monte_carlo_program()
+        filled.monte_carlo.models = {'model': model}
+        filled.monte_carlo.schedule = {'seed': 2, 'reflections': 0, **schedule}
+        for name, value in inputs.items():
+            filled[name] = value
+        return filled
+
+    return builder
+
+
+def run(builder):
+    from aiida.engine import run_get_node
+
+    return run_get_node(builder)[1]
+
+
+def test_goes_on_from_its_checkpoint(build):
+    """The calculations together give what one gives that has all the time."""
+    schedule = {'temperatures': [8.0, 16.0], 'thermalisation': 50, 'measurement': 6400, 'cooling': 20}
+    short = build(schedule, max_iterations=8)
+    short.monte_carlo.metadata.options.max_wallclock_seconds = 1
+    several = run(short)
+    assert several.is_finished_ok, several.exit_message
+    assert len(several.called) > 1
+    assert several.called[0].exit_status == 400
+    whole = run(build(schedule))
+    for output in ('observables', 'ground_states'):
+        for name in whole.outputs[output].get_arraynames():
+            one, other = (node.outputs[output].get_array(name) for node in (several, whole))
+            np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def test_not_thermalised_is_done_again_twice_as_long(build):
+    frozen = {'temperatures': [0.5], 'thermalisation': 0, 'measurement': 64}
+    node = run(build(frozen, lengthenings=1))
+    assert node.exit_status == 420
+    assert 'at 0.5 K. What was measured is among the outputs' in node.exit_message
+    lengths = [calculation.inputs.schedule.get_dict()['measurement'] for calculation in node.called]
+    assert lengths == [64, 128]
+    assert node.outputs.observables.get_array('thermalised').tolist() == [0]
