@@ -14,8 +14,11 @@ from aiida.engine import CalcJob
 from pydantic import ValidationError
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.calculations.exchange_surrogates import rotations_of
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
+from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.surrogate import SurrogateData
+from aiida_mlkkr.ml.exchange.training import ExchangeTask
 from aiida_mlkkr.ml.spec import first_complaint
 from aiida_mlkkr.ml.train_main import CHECKPOINT, INPUT, MODEL, PROGRESS, REPORT
 from aiida_mlkkr.ml.training import TrainingTask
@@ -27,20 +30,33 @@ _MARGIN: Final = 0.05
 """Of the wallclock time, kept for the start of the program, the last step of the training and its checkpoint."""
 
 
+Data = ImpurityDatasetData | ExchangeData
+
+
 def validate_settings(value: orm.Dict, _: object) -> str | None:
-    """Message on settings of a training that are not valid."""
+    """Message on settings of a training that are not valid: of a surrogate of exchange, if they have ``exchange``."""
+    content = value.get_dict()
     try:
-        TrainingTask.model_validate(value.get_dict())
+        (ExchangeTask if 'exchange' in content else TrainingTask).model_validate(content)
     except ValidationError as error:
         return first_complaint(error)
     return None
 
 
-def validate_datasets(value: Mapping[str, ImpurityDatasetData], _: object) -> str | None:
+def validate_datasets(value: Mapping[str, Data], _: object) -> str | None:
     """Message on datasets that hold nothing, or that cannot be learnt from together."""
-    kinds = {label: node.base.attributes.get('kind') for label, node in value.items() if not is_empty(node)}
-    if not kinds:
-        return 'there is no finished impurity in the datasets'
+    tables = {label: node for label, node in value.items() if isinstance(node, ExchangeData)}
+    datasets = {label: node for label, node in value.items() if isinstance(node, ImpurityDatasetData)}
+    if tables and datasets:
+        return f'{next(iter(tables))} is of exchange, {next(iter(datasets))} of impurities: a model learns one of them'
+    if tables:
+        return _different({label: {'host': node.base.attributes.get('host')} for label, node in tables.items()})
+    kinds = {label: node.base.attributes.get('kind') for label, node in datasets.items() if not is_empty(node)}
+    return _different(kinds) if kinds else 'there is no finished impurity in the datasets'
+
+
+def _different(kinds: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Message on the first thing in which data differ that have to be alike."""
     (first, kind), *others = kinds.items()
     for label, other in others:
         for name in kind:
@@ -51,11 +67,25 @@ def validate_datasets(value: Mapping[str, ImpurityDatasetData], _: object) -> st
 
 
 def validate_inputs(value: Mapping[str, Any], _: object) -> str | None:
-    """Message on a checkpoint that the computer of the code does not have."""
+    """Message on settings for other data, or on a checkpoint that the computer of the code does not have."""
+    message = _other_data(value)
+    if message:
+        return message
     parent, code = value.get('parent_folder'), value.get('code')
     if parent is None or code is None or parent.computer.pk == code.computer.pk:
         return None
     return f'parent_folder is on {parent.computer.label}, the code on {code.computer.label}'
+
+
+def _other_data(value: Mapping[str, Any]) -> str | None:
+    of_exchange = any(isinstance(node, ExchangeData) for node in value.get('datasets', {}).values())
+    if of_exchange and 'exchange' not in value['settings'].get_dict():
+        return 'settings: for exchange data they have exchange (model, seed, options)'
+    if not of_exchange and 'exchange' in value['settings'].get_dict():
+        return 'datasets: the settings are those of a surrogate of exchange, which learns from ExchangeData'
+    if not of_exchange and 'structure' in value:
+        return 'structure: its symmetry is for surrogates of exchange'
+    return None
 
 
 def is_empty(node: ImpurityDatasetData) -> bool:
@@ -69,7 +99,7 @@ def time_to_train(max_wallclock_seconds: float) -> float:
 
 
 class TrainCalculation(CalcJob):
-    """Train an emulator of impurity potentials with ``aiida-mlkkr-train``."""
+    """Train an emulator of impurity potentials or a surrogate of exchange with ``aiida-mlkkr-train``."""
 
     CACHE_VERSION = __version__  # type: ignore[assignment]  # it is only compared
 
@@ -84,10 +114,11 @@ class TrainCalculation(CalcJob):
         super().define(spec)
         spec.input_namespace(
             'datasets',
-            valid_type=ImpurityDatasetData,
+            valid_type=(ImpurityDatasetData, ExchangeData),
             dynamic=True,
             validator=validate_datasets,
-            help='Finished impurities to learn from; one that is in several datasets counts once.',
+            help='Finished impurities to learn from, where one that is in several datasets counts once; or exchange '
+            'data of one host.',
         )
         spec.input(
             'settings',
@@ -96,7 +127,14 @@ class TrainCalculation(CalcJob):
             serializer=orm.to_aiida_type,
             validator=validate_settings,
             help='What is trained: emulator (model, radial_functions, seed, options), cross_validation (folds, '
-            'group_by) or None, and final, whether the model of all data is trained after it.',
+            'group_by) or None, and final, whether the model of all data is trained after it. For exchange data: '
+            'exchange (model, seed, options), cross_validation (split, folds) or None, and final.',
+        )
+        spec.input(
+            'structure',
+            valid_type=orm.StructureData,
+            required=False,
+            help='With exchange data: the host, its cell as small as can be, for its symmetry.',
         )
         spec.input(
             'parent_folder',
@@ -110,11 +148,12 @@ class TrainCalculation(CalcJob):
         options['output_filename'].default = OUTPUT
         options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
         options['withmpi'].default = False
-        spec.output('model', valid_type=SurrogateData, required=False, help='The emulator trained on all data.')
+        spec.output('model', valid_type=SurrogateData, required=False, help='The model trained on all data.')
         spec.output(
             'report',
             valid_type=orm.Dict,
-            help='Validation (errors in Ry, moments in µB), losses, hyperparameters, hash of the data, versions, time.',
+            help='Validation (errors in Ry, moments in µB; of exchange in meV), losses, hyperparameters, hash of '
+            'the data, versions, time.',
         )
         spec.output(
             'history',
@@ -157,10 +196,10 @@ class TrainCalculation(CalcJob):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input files."""
-        datasets = {f'{label}.safetensors': node for label, node in self.inputs.datasets.items() if not is_empty(node)}
-        for name, node in datasets.items():
-            node.to_file(folder.get_abs_path(name))
+        datasets = self._write_datasets(folder)
         order = {'task': self.inputs.settings.get_dict(), 'datasets': sorted(datasets)}
+        if 'structure' in self.inputs:
+            order['rotations'] = rotations_of(self.inputs.structure).tolist()
         limit = self.inputs.metadata.options.get('max_wallclock_seconds')
         if limit is not None:
             order['walltime'] = time_to_train(limit)
@@ -172,7 +211,7 @@ class TrainCalculation(CalcJob):
         code.withmpi = self.inputs.metadata.options.withmpi
         info = CalcInfo()
         info.codes_info = [code]
-        info.provenance_exclude_list = list(datasets)  # they are in the nodes
+        info.provenance_exclude_list = datasets  # they are in the nodes
         info.retrieve_list = [MODEL, REPORT, PROGRESS, code.stdout_name]
         if 'parent_folder' in self.inputs:
             parent = self.inputs.parent_folder
@@ -181,3 +220,15 @@ class TrainCalculation(CalcJob):
                 for name in (CHECKPOINT, PROGRESS)
             ]
         return info
+
+    def _write_datasets(self, folder: Folder) -> list[str]:
+        """Write the data; return the names of the files."""
+        names = []
+        for label, node in self.inputs.datasets.items():
+            if isinstance(node, ExchangeData):
+                names.append(f'{label}.csv')
+                node.to_csv(folder.get_abs_path(names[-1]))
+            elif not is_empty(node):
+                names.append(f'{label}.safetensors')
+                node.to_file(folder.get_abs_path(names[-1]))
+        return names
