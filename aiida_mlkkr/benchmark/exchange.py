@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 
 from aiida_mlkkr.benchmark.rows import Row, Table
 from aiida_mlkkr.exchange.pairs import Pairs
@@ -23,15 +24,18 @@ from aiida_mlkkr.ml.splits import Fold
 FloatArray = NDArray[np.float64]
 
 _NOTHING: Final = PairScores(0, *[float('nan')] * 7)
+SCORES, PARITY = 'scores.csv', 'parity.csv'
 
 
 @dataclass(frozen=True)
 class PairRow(Row):
     """How the pairs that a fold leaves out are predicted; energies in meV as in :class:`PairScores`.
 
+    :param d_mae: mean length of ΔD, ``d_size`` that of D, ``d_coverage`` share of ΔD within the interval; NaN if the
+        model knows nothing of D.
     :param mean, variance: of the true J, to put folds together.
     :param training: number of rows learnt from, a part ``fraction`` of those that the fold has.
-    :param training_seconds, seconds: for the training with its calibration, and for the prediction.
+    :param training_seconds, seconds: of the processor, for the training with its calibration and for the prediction.
     :param outside: share of pairs flagged as outside of what was learnt.
     :param refusal: why there is no prediction; empty if there is.
     """
@@ -52,12 +56,27 @@ class PairRow(Row):
     coverage: float
     width: float
     interval_score: float
+    d_mae: float
+    d_size: float
+    d_coverage: float
     mean: float
     variance: float
     outside: float
     training_seconds: float
     seconds: float
     refusal: str
+
+
+@dataclass(frozen=True)
+class ParityRow(Row):
+    """A pair of the split ``pair``, first seed: its number in the cleaned table, J computed and predicted [meV]."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ('model', 'pair')
+
+    model: str
+    pair: int
+    computed: float
+    predicted: float
 
 
 @dataclass(frozen=True)
@@ -76,87 +95,106 @@ class PairPlan:
     fractions: tuple[float, ...] = (0.1, 0.2, 0.4, 0.7)
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One training and what it is judged by."""
+
+    split: PairSplit
+    seed: int
+    fold: Fold
+    fraction: float
+    model: str
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """As that of its row."""
+        return self.split, str(self.seed), self.fold.name, str(self.fraction), self.model
+
+
 class ExchangeBenchmark:
-    """Measures a plan; what its table holds already is not computed again.
+    """Measures a plan; what its tables hold already is not computed again.
 
     :param pairs: the cleaned table; ``with_duplicates`` the same with the rows that occur twice, for the leaky split.
-    :param folder: for the table.
-    :param progress: told what is being done.
+    :param folder: for the tables.
     """
 
-    def __init__(
-        self, pairs: Pairs, with_duplicates: Pairs, plan: PairPlan, folder: Path, progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, pairs: Pairs, with_duplicates: Pairs, plan: PairPlan, folder: Path, progress: Progress) -> None:
         self.pairs, self.with_duplicates, self.plan, self._progress = pairs, with_duplicates, plan, progress
-        self.table = Table(folder / 'scores.csv', PairRow)
-        self.parity: dict[str, tuple[FloatArray, FloatArray]] = {}
+        self.table, self._parity = Table(folder / SCORES, PairRow), Table(folder / PARITY, ParityRow)
 
     def run(self) -> None:
         """Measure what is missing."""
+        tasks = [task for task in self._tasks() if task.key not in self.table]
+        bar = self._progress.add_task('training and predicting', total=len(tasks))
+        for task in tasks:
+            self._progress.update(bar, description=f'{task.model}: {task.split} {task.seed}, {task.fold.name}')
+            self._measure(task)
+            self._progress.advance(bar)
+
+    def parity(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """Computed and predicted J of the pairs left out, by model."""
+        found = {}
+        for model in self.plan.models:
+            if its := [(row.computed, row.predicted) for row in self._parity.rows if row.model == model]:
+                computed, predicted = np.array(its).T
+                found[model] = computed, predicted
+        return found
+
+    def _tasks(self) -> Iterator[Task]:
         for split in self.plan.splits:
             for seed in self.plan.seeds if split in SEEDED else self.plan.seeds[:1]:
-                for model in self.plan.models:
-                    self._measure(split, seed, model)
+                folds = pair_folds(self._pairs(split), split, self.plan.folds, seed)
+                yield from (Task(split, seed, fold, 1.0, model) for model in self.plan.models for fold in folds)
         if 'pair' in self.plan.splits:
-            for model in self.plan.models:
-                self._learning_curve(model)
+            yield from self._learning_curves()
+
+    def _learning_curves(self) -> Iterator[Task]:
+        seed = self.plan.seeds[0]
+        fold = pair_folds(self.pairs, 'pair', self.plan.folds, seed)[0]
+        parts = list(growing_training_sets(self.pairs, fold, self.plan.fractions, seed))
+        for model in self.plan.models:
+            for fraction, rows in zip(self.plan.fractions, parts, strict=True):
+                yield Task('pair', seed, Fold(fold.name, rows, fold.test), fraction, model)
 
     def _pairs(self, split: PairSplit) -> Pairs:
         return self.with_duplicates if split == 'leaky' else self.pairs
 
-    def _measure(self, split: PairSplit, seed: int, model: str) -> None:
-        pairs = self._pairs(split)
-        folds = pair_folds(pairs, split, self.plan.folds, seed)
-        self._progress(f'{model}: {split}, seed {seed}')
-        predicted = [self._one(split, seed, fold, 1.0, model) for fold in folds]
-        if split == 'pair' and seed == self.plan.seeds[0]:
-            found = [(pairs.j[fold.test], one.j) for fold, one in zip(folds, predicted, strict=True) if one is not None]
-            if found:
-                self.parity[model] = np.concatenate([j for j, _ in found]), np.concatenate([j for _, j in found])
-
-    def _learning_curve(self, model: str) -> None:
-        seed = self.plan.seeds[0]
-        fold = pair_folds(self.pairs, 'pair', self.plan.folds, seed)[0]
-        parts = growing_training_sets(self.pairs, fold, self.plan.fractions, seed)
-        for fraction, rows in zip(self.plan.fractions, parts, strict=True):
-            self._progress(f'{model}: learning curve, {fraction:.0%}')
-            self._one('pair', seed, Fold(fold.name, rows, fold.test), fraction, model)
-
-    def _one(self, split: PairSplit, seed: int, fold: Fold, fraction: float, model: str) -> PairPrediction | None:
-        if (split, str(seed), fold.name, str(fraction), model) in self.table:
-            return None
-        row, prediction = measured(self._pairs(split), split, seed, fold, fraction, model)
+    def _measure(self, task: Task) -> None:
+        pairs = self._pairs(task.split)
+        row, prediction = measured(pairs, task)
+        if prediction is not None and (task.split, task.seed, task.fraction) == ('pair', self.plan.seeds[0], 1.0):
+            for pair, predicted in zip(task.fold.test.tolist(), prediction.j.tolist(), strict=True):
+                if (task.model, str(pair)) not in self._parity:
+                    self._parity.add(ParityRow(task.model, pair, float(pairs.j[pair]), predicted))
         self.table.add(row)
-        return prediction
 
 
-def measured(
-    pairs: Pairs, split: str, seed: int, fold: Fold, fraction: float, model: str
-) -> tuple[PairRow, PairPrediction | None]:
+def measured(pairs: Pairs, task: Task) -> tuple[PairRow, PairPrediction | None]:
     """Train on one part and judge on the other."""
-    train, test = pairs.subset(fold.train), pairs.subset(fold.test)
-    begin = time.perf_counter()
+    train, test = pairs.subset(task.fold.train), pairs.subset(task.fold.test)
+    begin = time.process_time()
     prediction, refusal, trained = None, '', begin
     try:
-        surrogate = ExchangeSurrogate.fit(model, train, seed=seed)
-        trained = time.perf_counter()
+        surrogate = ExchangeSurrogate.fit(task.model, train, seed=task.seed)
+        trained = time.process_time()
         prediction = surrogate.predict(test)
     except (ModelError, DatasetError) as error:
         refusal = str(error)
-    scores = _NOTHING if prediction is None else _scores(test, prediction)
+    end = time.process_time()
     row = PairRow(
-        split=split,
-        seed=seed,
-        fold=fold.name,
-        fraction=fraction,
-        model=model,
+        split=task.split,
+        seed=task.seed,
+        fold=task.fold.name,
+        fraction=task.fraction,
+        model=task.model,
         training=len(train),
-        **asdict(scores),
+        **asdict(_NOTHING if prediction is None else _scores(test, prediction)),
+        **_scores_of_d(test, prediction),
         mean=float(test.j.mean()),
         variance=float(test.j.var()),
         outside=float('nan') if prediction is None else float(prediction.outside.mean()),
         training_seconds=trained - begin,
-        seconds=time.perf_counter() - trained,
+        seconds=end - trained,
         refusal=refusal.replace('\n', ' ')[:120],
     )
     return row, prediction
@@ -165,6 +203,17 @@ def measured(
 def _scores(test: Pairs, prediction: PairPrediction) -> PairScores:
     magnetic = magnetic_class(test.moments) == 2
     return pair_scores(test.j, prediction.j, prediction.half_width, magnetic, LEVEL)
+
+
+def _scores_of_d(test: Pairs, prediction: PairPrediction | None) -> dict[str, float]:
+    if prediction is None or prediction.d is None or prediction.d_half_width is None:
+        return dict.fromkeys(('d_mae', 'd_size', 'd_coverage'), float('nan'))
+    misses = np.linalg.norm(prediction.d - test.d, axis=1)
+    return {
+        'd_mae': float(misses.mean()),
+        'd_size': float(np.linalg.norm(test.d, axis=1).mean()),
+        'd_coverage': float(np.mean(misses <= prediction.d_half_width)),
+    }
 
 
 def pooled(rows: Sequence[PairRow]) -> dict[str, float]:
@@ -182,7 +231,8 @@ def pooled(rows: Sequence[PairRow]) -> dict[str, float]:
 
     squares = mean('rmse', 2)
     variance = mean('variance') + mean('mean', 2) - mean('mean') ** 2
-    found = {name: mean(name) for name in ('mae', 'magnetic_mae', 'coverage', 'width', 'interval_score', 'outside')}
+    names = ('mae', 'magnetic_mae', 'coverage', 'width', 'interval_score', 'd_mae', 'd_size', 'd_coverage', 'outside')
+    found = {name: mean(name) for name in names}
     times = {name: float(np.mean([getattr(row, name) for row in rows])) for name in ('training_seconds', 'seconds')}
     return found | times | {'rmse': float(np.sqrt(squares)), 'r2': 1.0 - squares / variance}
 

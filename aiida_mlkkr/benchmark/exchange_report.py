@@ -34,6 +34,8 @@ _COLUMNS: Final = {
     'coverage': 'coverage of 90 %',
     'width': 'width (meV)',
     'interval_score': 'interval score (meV)',
+    'd_mae': '|ΔD| (meV)',
+    'd_coverage': 'coverage of D',
     'training_seconds': 'training (s)',
     'seconds': 'prediction (s)',
 }
@@ -44,8 +46,8 @@ def write_report(measured: ExchangeBenchmark, folder: Path) -> list[str]:
     texts = [split_table(measured, split).markdown for split in measured.plan.splits]
     (folder / REPORT).write_text('\n'.join(texts), encoding='utf-8')
     written = [REPORT]
-    if measured.parity:
-        pair_parity_figure(measured.parity).savefig(folder / 'parity.png', dpi=110)
+    if parity := measured.parity():
+        pair_parity_figure(parity).savefig(folder / 'parity.png', dpi=110)
         written.append('parity.png')
     if curves := _curves(measured):
         learning_curves_figure(curves).savefig(folder / 'learning_curves.png', dpi=110)
@@ -65,7 +67,7 @@ def split_table(measured: ExchangeBenchmark, split: PairSplit) -> TextTable:
 
 def _cell(values: list[float], split: PairSplit) -> str:
     spread = f' ± {np.std(values):.2g}' if split in SEEDED and len(values) > 1 else ''
-    return f'{np.mean(values):.3g}{spread}'
+    return NOTHING if np.isnan(values).all() else f'{np.mean(values):.3g}{spread}'
 
 
 def _curves(measured: ExchangeBenchmark) -> dict[str, tuple[FloatArray, FloatArray]]:

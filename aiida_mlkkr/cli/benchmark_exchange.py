@@ -45,6 +45,7 @@ def exchange(table: Path, mapping: str, models: str | None, splits: str | None, 
     The table is cleaned first; what is dropped or flagged is said. No profile of AiiDA is needed.
     """
     from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
 
     from aiida_mlkkr.benchmark.exchange import ExchangeBenchmark
     from aiida_mlkkr.benchmark.exchange_report import REPORT, write_report
@@ -65,9 +66,10 @@ def exchange(table: Path, mapping: str, models: str | None, splits: str | None, 
         for line in cleaned.lines():
             say(line)
         output.mkdir(parents=True, exist_ok=True)
-        plan = _plan(models, splits, quick)
-        measured = ExchangeBenchmark(cleaned.pairs, with_duplicates(raw, cleaned), plan, output, say)
-        measured.run()
+        with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
+            plan = _plan(models, splits, quick)
+            measured = ExchangeBenchmark(cleaned.pairs, with_duplicates(raw, cleaned), plan, output, progress)
+            measured.run()
     except (ExchangeError, DatasetError, ModelError) as error:
         raise click.ClickException(str(error)) from error
     written = write_report(measured, output)

@@ -55,6 +55,7 @@ class PairModel(ABC):
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]] = Options
+    folds: ClassVar[int] = FOLDS
 
     def __init__(self, pairs: Pairs, options: Any, seed: int, chosen: Arrays) -> None:
         self.pairs, self.options, self.seed, self.chosen = pairs, options, seed, chosen
@@ -91,9 +92,9 @@ class PairModel(ABC):
         return type(self)(self.pairs.subset(rows), self.options, self.seed, self.chosen)
 
     def left_out(self) -> PairEstimate:
-        """What each training pair is predicted to be without its pair of elements, by five folds."""
+        """What each training pair is predicted to be without its pair of elements, by :attr:`folds` folds."""
         found = PairEstimate(np.zeros(len(self.pairs)), np.zeros(len(self.pairs)))
-        for fold in grouped_folds(self.pairs.element_pairs, FOLDS, self.seed):
+        for fold in grouped_folds(self.pairs.element_pairs, self.folds, self.seed):
             estimate = self.of_part(fold.train).predict(self.pairs.subset(fold.test))
             found.mean[fold.test], found.error[fold.test] = estimate.mean, estimate.error
         return found

@@ -48,6 +48,7 @@ class GaussianProcess(PairModel):
 
     name: ClassVar[str] = 'gaussian_process'
     options_type: ClassVar[type[Options]] = GaussianOptions
+    folds: ClassVar[int] = 10
 
     @classmethod
     def choose(cls, pairs: Pairs, options: Any, seed: int) -> Arrays:
