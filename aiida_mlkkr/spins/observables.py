@@ -95,10 +95,12 @@ class Measurements:
         shells = [part.distances for part in parts]
         equal = all(np.array_equal(np.round(shell, 3), np.round(shells[0], 3)) for shell in shells)
         names = [name for name in first.blocks if equal or name != 'correlations']
+        blocks = {name: np.stack([part.blocks[name].mean(axis=0) for part in parts]) for name in names}
+        own = [part.observables().values for part in parts]
         return replace(
             first,
             distances=first.distances if equal else np.zeros(0),
-            blocks={name: np.stack([part.blocks[name].mean(axis=0) for part in parts]) for name in names},
+            blocks=blocks | {name: np.stack([values[name] for values in own]) for name in OF_EACH},
             thermalised=np.all([part.thermalised for part in parts], axis=0),
             autocorrelation=np.max([part.autocorrelation for part in parts], axis=0),
             exchanges=np.mean([part.exchanges for part in parts], axis=0),
@@ -106,9 +108,10 @@ class Measurements:
 
     def observables(self) -> Observables:
         """Everything with its error, by the jackknife over the blocks."""
+        formulae = FORMULAE | {name: (_itself, (name,)) for name in OF_EACH if name in self.blocks}
         found = {
             name: jackknife(lambda means, of=formula: of(self, *means), self._together(names))  # type: ignore[misc]
-            for name, (formula, names) in FORMULAE.items()
+            for name, (formula, names) in formulae.items()
             if all(of_means in self.blocks for of_means in names)
         }
         return Observables(
@@ -169,6 +172,9 @@ def _spin_glass_binder(_: Measurements, q2: FloatArray, q4: FloatArray) -> Float
 def _itself(_: Measurements, mean: FloatArray) -> FloatArray:
     return mean
 
+
+OF_EACH: Final = ('heat_capacity', 'susceptibility')
+"""Fluctuations, whose mean over models is that of the fluctuations of each: not those from one model to the next."""
 
 FORMULAE: Final[dict[str, tuple[Callable[..., FloatArray], tuple[str, ...]]]] = {
     'energy': (_itself, ('energy',)),

@@ -75,6 +75,17 @@ def test_dimer(algorithm: str) -> None:
     assert found.measurements.thermalised.all()
 
 
+def test_fluctuations_over_configurations_are_those_of_each() -> None:
+    """Dimers of which one is coupled five times as strongly: their energies differ, their heat capacities stay."""
+    temperatures = np.array([0.3, 1.0])
+    dimers = [free({(0, 1): j * np.eye(3)}, 2) for j in (0.5, 2.5)]
+    parts = [simulate(dimer, temperatures.tolist(), reflections=0).measurements for dimer in dimers]
+    found = Measurements.over_configurations(parts).observables()
+    k = np.outer([0.5, 2.5], 1 / temperatures)
+    exact = np.mean((1 - (k / np.sinh(k)) ** 2) / 2, axis=0)
+    np.testing.assert_allclose(found.values['heat_capacity'], exact, atol=0.03)
+
+
 def test_dimer_with_a_full_tensor() -> None:
     """Z = ∫ sinh(βa)/βa with a = |𝒥ᵀ e|: D and S at once, none of the axes special."""
     rng = np.random.default_rng(2)
