@@ -21,6 +21,7 @@ NAMES = (
     'composition_automl',
     'compressed_soap_krr',
     'coulomb_matrix_krr',
+    'equivariant_tensor',
     'extra_trees',
     'gaussian_process',
     'median',
