@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessBuilder, ProcessHandlerReport, process_handler, while_
-from aiida_kkr.calculations import KkrCalculation
+from aiida_kkr.calculations import KkrCalculation, KkrimpCalculation
 from aiida_kkr.tools import update_params_wf
 
 from aiida_mlkkr.kkr.outcome import Outcome
+from aiida_mlkkr.kkr.writeout import GREEN
 from aiida_mlkkr.workflows.host_writeout.validators import host_parameters, validate_inputs
 from aiida_mlkkr.workflows.messages import name_of
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
@@ -54,6 +56,7 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),  # type: ignore[arg-type]
+            cls.offer_green_function,
             cls.results,
         )
         spec.output(
@@ -131,6 +134,18 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
             self.report(f'{name_of(node)}: {node.exit_message}; once more')
             return ProcessHandlerReport(do_break=True)
         return self._give_up(self.exit_codes.ERROR_WRITEOUT_FAILED, node)
+
+    def offer_green_function(self) -> None:
+        """Link the files that are not retrieved to where ``KkrimpCalculation`` looks for them on the same computer."""
+        node = self.ctx.children[-1]
+        if not node.is_finished_ok or self.inputs.kkr.retrieve_kkrflex.value:
+            return
+        with node.get_transport() as connection:
+            workdir = node.computer.get_workdir().format(username=connection.whoami())
+            place = PurePosixPath(workdir, KkrimpCalculation._DIRNAME_GF_UPLOAD, node.outputs.retrieved.uuid)
+            connection.makedirs(str(place), ignore_existing=True)
+            for name in GREEN:
+                connection.symlink(str(PurePosixPath(node.get_remote_workdir(), name)), str(place / name))
 
     def get_outputs(self, node: orm.CalcJobNode) -> Mapping[str, orm.Node]:
         """The outputs of the calculation under the names that they have here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from this_machine import code_on
 
 from aiida_mlkkr.kkr.kkrflex import read_green
 
@@ -94,10 +95,12 @@ def test_an_impurity_takes_it(copper, written, kkrimp_code):
 
 
 def test_files_left_on_the_computer(copper):
+    """KKRimp finds them there."""
     from aiida import orm
     from aiida.engine import run_get_node
 
     from aiida_mlkkr.workflows.host_writeout import HostWriteoutWorkChain
+    from aiida_mlkkr.workflows.imp_scf import KkrImpScfWorkChain
 
     builder = HostWriteoutWorkChain.get_builder_from_protocol(
         copper.code, copper.host, copper.writeout.inputs.impurity_info, protocol='fast', overrides={'overwrite': SMALL}
@@ -109,6 +112,18 @@ def test_files_left_on_the_computer(copper):
     assert 'kkrflex_green' in node.outputs.host_greenfunction.listdir()
     assert node.outputs.output_parameters['energy_contour_group']['number_of_energy_points'] is None
     assert node.outputs.output_parameters['warnings_group']['number_of_warnings'] == 1
+    builder = KkrImpScfWorkChain.get_builder_from_protocol(
+        code_on(copper.code.computer, 'mlkkr-kkrimp', 'kkr.kkrimp'),
+        29,
+        host_greenfunction=node.outputs.host_greenfunction,
+        overrides={'schedule': QUICK},
+    )
+    impurity = next(
+        call for call in run_get_node(builder).node.called_descendants if 'host_Greenfunction_folder' in call.inputs
+    )
+    assert 'kkrflex_green' in impurity.outputs.remote_folder.listdir()
+    # read, and recognised as too coarse
+    assert 'from that of free electrons' in impurity.exit_message
 
 
 def test_refused_input(copper):
