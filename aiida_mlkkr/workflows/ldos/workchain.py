@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.common.exceptions import NotExistent
-from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, if_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext, WorkChain, while_
 from aiida_kkr.calculations import KkrimpCalculation
 
 from aiida_mlkkr.calculations.ldos import local_densities_of_states
@@ -75,7 +75,8 @@ class LdosWorkChain(WorkChain):
         )
         spec.inputs.validator = validate_inputs
         spec.outline(
-            if_(cls.should_write_out_host)(
+            cls.setup,
+            while_(cls.should_write_out_host)(
                 cls.run_host_writeout,
                 cls.inspect_host_writeout,
             ),
@@ -141,9 +142,12 @@ class LdosWorkChain(WorkChain):
             raise ValueError(message)
         return builder
 
+    def setup(self) -> None:
+        """The Green function that is given."""
+        self.ctx.host_greenfunction = self.inputs.get('host_greenfunction')
+
     def should_write_out_host(self) -> bool:
         """Whether there is no host Green function yet."""
-        self.ctx.host_greenfunction = self.inputs.get('host_greenfunction')
         return self.ctx.host_greenfunction is None
 
     def run_host_writeout(self) -> ToContext:
@@ -158,17 +162,20 @@ class LdosWorkChain(WorkChain):
             computer=self.inputs.code.computer,
         )
         with one_at_a_time():
-            writeout = wanted.find() or self.submit(wanted.builder())
+            found = wanted.find()
+            writeout = found or self.submit(wanted.builder())
+        self.ctx.own_writeout = found is None
         return ToContext(writeout=writeout)
 
     def inspect_host_writeout(self) -> ExitCode | None:
-        """Take the host's Green function."""
+        """Take the host's Green function; if somebody else's write-out failed, look for another one."""
         writeout = self.ctx.writeout
-        if not writeout.is_finished_ok:
+        if writeout.is_finished_ok:
+            self.ctx.host_greenfunction = green_function(writeout)
+        elif self.ctx.own_writeout:
             return self.exit_codes.ERROR_SUB_PROCESS_FAILED_HOST_WRITEOUT.format(
                 process=name_of(writeout), reason=reason_of(writeout)
             )
-        self.ctx.host_greenfunction = green_function(writeout)
         return None
 
     def run_impurity(self) -> ToContext:

@@ -69,6 +69,7 @@ def test_another_impurity_takes_the_same_write_out(finished, manganese):
     from aiida.manage import get_manager
 
     chain = instantiate_process(get_manager().get_runner(), manganese.builder())
+    chain.setup()
     assert chain.should_write_out_host()
     awaited = chain.run_host_writeout()
     assert awaited['writeout'].outputs.host_greenfunction.uuid == finished.outputs.host_greenfunction.uuid
