@@ -52,6 +52,9 @@ Smaller ones may vanish where a moment should come out (Mo in Ag, 1.1 µB, from 
 mixing); where none should, the larger one costs an iteration or two.
 """
 
+SMALL_SHARE: Final = 0.25
+"""Of the moment of the free atom, below which other rows of the periodic table are not believed."""
+
 STONER: Final = 0.06
 """Splitting (Ry) of the potential by a moment of 1 µB: Stoner's parameter, 0.045 in 4d to 0.07 in 3d metals."""
 
@@ -295,20 +298,18 @@ class PotentialEmulator:
                 'this kind.'
             )
 
-    def _possible_moments(
-        self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool
-    ) -> FloatArray:
-        """Moments (n,) in µB of open shells that the model cannot know of; 0 where it knows.
+    def _possible_moments(self, z: FloatArray, z_host: FloatArray, expected: FloatArray, host_seen: bool) -> FloatArray:
+        """Moments (n,) in µB of open shells that the model does not expect, and cannot rule out; 0 elsewhere.
 
-        Other rows of the periodic table do not tell: 3d impurities in Cu have moments, 4d ones have none. There it may
-        be that of the free atom, from which it falls to the right one; a smaller one may not rise. Nor does another
-        host tell that there is none: Mo has none in Cu, but one in Ag.
+        Other rows of the periodic table do not tell: 3d impurities in Cu have moments, 4d ones have none. Where next
+        to none is expected from them, it may be that of the free atom, from which it falls to the right one; a smaller
+        one may not rise. Nor does another host tell that there is none: Mo has none in Cu, but one in Ag.
         """
         free = np.array([free_spin(int(charge)) for charge in z])
-        row_seen = self._unknown(np.column_stack([z, z_host]).astype(np.int64)) <= OTHER_ROW
-        if host_seen:
-            return np.where(row_seen, 0.0, free)
-        return np.where((free > 0.0) & (np.abs(expected) < SMALL_MOMENT), LASTING_MOMENT, 0.0)
+        if not host_seen:
+            return np.where((free > 0.0) & (np.abs(expected) < SMALL_MOMENT), LASTING_MOMENT, 0.0)
+        other_row = self._unknown(np.column_stack([z, z_host]).astype(np.int64)) > OTHER_ROW
+        return np.where(other_row & (np.abs(expected) < SMALL_SHARE * free), free, 0.0)
 
     def _unknown(self, asked: IntArray) -> FloatArray:
         """Unknown shares (n,) of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""
