@@ -13,6 +13,7 @@ from aiida_mlkkr.cli import options
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from aiida_mlkkr.data.exchange import ExchangeData
     from aiida_mlkkr.exchange.table import ExchangeTable
 
 WHAT = (
@@ -83,7 +84,8 @@ def find_table(what: Sequence[str]) -> ExchangeTable:
 
     tables = []
     for item in what:
-        tables += [read_csv(Path(item))] if Path(item).is_file() else _tables_of(item)
+        from_file = Path(item).is_file()
+        tables += [read_csv(Path(item))] if from_file else [node.table for node in exchange_nodes(item)]
     return tables[0] if len(tables) == 1 else joined(tables)
 
 
@@ -128,23 +130,26 @@ def pairs_shown(table: ExchangeTable, name: str, neglected: float) -> Table:
     return shown
 
 
-def _tables_of(item: str) -> list[ExchangeTable]:
-    """The tables of a node or of the nodes of a group."""
+def exchange_nodes(item: str) -> list[ExchangeData]:
+    """The exchange of a node or of the nodes of a group.
+
+    :raises click.BadParameter: there is none.
+    """
     from aiida_mlkkr.cli.campaign import nodes_of
 
     try:
-        tables = [table for node in nodes_of(item, 'WHAT') if (table := _table_of(node)) is not None]
+        found = [data for node in nodes_of(item, 'WHAT') if (data := _exchange_of(node)) is not None]
     except ValueError as error:
         raise click.BadParameter(f'{error}; give the {WHAT}', param_hint='WHAT') from error
-    if not tables:
+    if not found:
         raise click.BadParameter(f'{item} has no exchange; give the {WHAT}', param_hint='WHAT')
-    return tables
+    return found
 
 
-def _table_of(node: Any) -> ExchangeTable | None:
+def _exchange_of(node: Any) -> ExchangeData | None:
     from aiida.orm import ProcessNode
 
     from aiida_mlkkr.data.exchange import ExchangeData
 
     found = node.outputs.exchange if isinstance(node, ProcessNode) and 'exchange' in node.outputs else node
-    return found.table if isinstance(found, ExchangeData) else None
+    return found if isinstance(found, ExchangeData) else None

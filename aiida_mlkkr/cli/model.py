@@ -34,17 +34,26 @@ def find_model(what: str) -> SurrogateData:
 
 
 def check_model(model: SurrogateData) -> None:
-    """Load the emulator in it, as a prediction does.
+    """Load the emulator or surrogate in it, as a prediction does.
 
     :raises click.ClickException: its parts do not fit together, or its method is not installed.
     """
     from aiida_mlkkr.ml.emulator import PotentialEmulator
     from aiida_mlkkr.ml.errors import ModelError
+    from aiida_mlkkr.ml.exchange.in_host import HostSurrogate
 
+    kind = HostSurrogate if predicts_exchange(model) else PotentialEmulator
     try:
-        PotentialEmulator.load(model.arrays, model.spec)
+        kind.load(model.arrays, model.spec)
     except ModelError as error:
         raise click.ClickException(str(error)) from error
+
+
+def predicts_exchange(model: SurrogateData) -> bool:
+    """Whether it is a surrogate of exchange, and no emulator of potentials."""
+    from aiida_mlkkr.ml.exchange.in_host import TASK
+
+    return model.spec.task == TASK
 
 
 def stored(model: SurrogateData) -> SurrogateData:
@@ -97,7 +106,8 @@ def import_(file: str, label: str | None) -> None:
     node = stored(find_model(file))
     if label is not None:
         node.label = label
-    click.echo(f'Model {node.pk} ({node.spec.model}, {node.spec.number} impurities), {node.description}')
+    learnt = 'pairs' if predicts_exchange(node) else 'impurities'
+    click.echo(f'Model {node.pk} ({node.spec.model}, {node.spec.number} {learnt}), {node.description}')
 
 
 def _sha256(path: Path) -> str:

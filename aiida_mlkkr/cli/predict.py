@@ -11,7 +11,7 @@ import click
 
 from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.files import read_mapping
-from aiida_mlkkr.cli.model import find_model, stored
+from aiida_mlkkr.cli.model import find_model, predicts_exchange, stored
 
 if TYPE_CHECKING:
     from aiida.orm import Data, Dict, FolderData, Node
@@ -74,6 +74,8 @@ def predict(
     if (elements is None) == (info is None):
         raise click.UsageError('Either --elements or --impurity-info says which impurities.')
     emulator = stored(find_model(model)) if store else find_model(model)
+    if predicts_exchange(emulator):
+        raise click.ClickException('this is a model for exchange; `aiida-mlkkr predict-exchange` asks it')
     folder, central = _host(host)
     asked = {'': _impurity_info(info)} if info is not None else dict(_single(elements or '', central))
     console, failed = Console(), False

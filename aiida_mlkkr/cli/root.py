@@ -8,6 +8,7 @@ from aiida.cmdline.groups import VerdiCommandGroup
 from aiida_mlkkr import __version__
 from aiida_mlkkr.cli.benchmark import benchmark
 from aiida_mlkkr.cli.demo import demo
+from aiida_mlkkr.cli.exchange_models import predict_exchange, train_exchange
 from aiida_mlkkr.cli.fill import fill
 from aiida_mlkkr.cli.fill_exchange import fill_exchange
 from aiida_mlkkr.cli.launch import launch
@@ -26,7 +27,9 @@ _QUIET = {'verbosity': 'warning'}
 _SETTINGS = {
     'help_option_names': ['-h', '--help'],
     'default_map': {
-        **dict.fromkeys(('demo', 'fill', 'fill-exchange', 'predict', 'train'), _QUIET),
+        **dict.fromkeys(
+            ('demo', 'fill', 'fill-exchange', 'predict', 'predict-exchange', 'train', 'train-exchange'), _QUIET
+        ),
         'benchmark': {'emulator': _QUIET},
         'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET, 'spins': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
@@ -50,8 +53,10 @@ aiida_mlkkr.add_command(launch)
 aiida_mlkkr.add_command(model)
 aiida_mlkkr.add_command(plot)
 aiida_mlkkr.add_command(predict)
+aiida_mlkkr.add_command(predict_exchange)
 aiida_mlkkr.add_command(show)
 aiida_mlkkr.add_command(train)
+aiida_mlkkr.add_command(train_exchange)
 launch.add_command(launch_ldos)
 launch.add_command(magnetic_scan)
 launch.add_command(launch_spins)

@@ -9,7 +9,8 @@ import click
 
 from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.exchange import show_exchange
-from aiida_mlkkr.cli.model import check_model, find_model
+from aiida_mlkkr.cli.exchange_models import exchange_facts, made_of, show_exchange_report, where_from
+from aiida_mlkkr.cli.model import check_model, find_model, predicts_exchange
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,17 +38,20 @@ def show_model(what: str) -> None:
     """What a trained model is: MODEL is a pk, UUID or label, or a file.
 
     Method and settings, hosts and elements that it has seen, what potentials it is for, how well it predicts what was
-    left out of its training, and whether all of it fits together.
+    left out of its training, and whether all of it fits together; surrogates of exchange likewise.
     """
     from rich.console import Console
 
     model = find_model(what)
     check_model(model)
-    console = Console()
-    _print(console, _facts(model))
+    console, of_exchange = Console(), predicts_exchange(model)
+    _print(console, exchange_facts(model) if of_exchange else _facts(model))
     console.print('\n'.join(periodic_table(model.spec.elements)), markup=False, highlight=False)
     report: Any = model.spec.details['report']
-    show_report(console, report)
+    if of_exchange:
+        show_exchange_report(console, report)
+    else:
+        show_report(console, report)
 
 
 def show_report(console: Console, report: dict[str, Any]) -> None:
@@ -111,18 +115,15 @@ def _facts(model: SurrogateData) -> dict[str, str]:
     settings: Any = spec.details['settings']
     options_ = ', '.join(f'{name} {value}' for name, value in settings['options'].items())
     calibration: Any = spec.details['calibration']
-    where = f'node {model.pk} {model.label}'.rstrip() if model.is_stored else 'a file, checksum right'
     return {
-        'model': f'{where}; {model.description}' if model.description else where,
+        'model': where_from(model),
         'method': f'{spec.model}, {settings["radial_functions"]} radial functions, seed {spec.seed}, '
         f'{options_ or "default options"}',
         'trained on': f'{spec.number} impurities ({", ".join(spec.elements)})',
         'hosts': ', '.join(spec.hosts),
         'potentials': ', '.join(f'{name} {value}' for name, value in spec.kind.items()),
         'errors times': ', '.join(f'{value:.2f} {_FACTORS[part]}' for part, value in calibration.items()),
-        'made by': f'aiida-mlkkr {spec.package_version}, format {spec.format_version}',
-        'arrays': f'{len(spec.arrays)}, {sum(array.nbytes for array in model.arrays.values()) / 1e6:.2f} MB; they fit '
-        'the spec and each other',
+        **made_of(model),
     }
 
 
