@@ -17,9 +17,11 @@ from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.origins import Origins
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.exchange.table import ExchangeTable
+from aiida_mlkkr.exchange.tensors import compose
 from aiida_mlkkr.kkr.patterns import nuclear_charge
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.exchange.in_host import ExchangeSettings, HostSurrogate, learnable
+from aiida_mlkkr.ml.exchange.surrogate import PairPrediction
 from aiida_mlkkr.ml.spec import first_complaint
 from aiida_mlkkr.spins.errors import SpinModelError
 
@@ -77,9 +79,9 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
 
     :param model: from ``train_exchange_surrogate`` or ``mlkkr.train``, or from a file.
     :param pairs: fields of :class:`AskedPairs`.
-    :return: J of each pair, with the moments that the model expects; its origins have the UUID of the model, the half
-        width of the 90 % interval, and whether a pair is outside of what was learnt. Exit code 211 if the pairs are
-        none, 212 if the model is for something else or another host, or is damaged.
+    :return: J of each pair, D and S where the model knows them, and the moments that it expects; the origins have the
+        UUID of the model, the half width of the 90 % interval, and whether a pair is outside of what was learnt. Exit
+        code 211 if the pairs are none, 212 if the model is for something else or another host, or is damaged.
     """
     try:
         asked = AskedPairs.model_validate(pairs.get_dict())
@@ -102,7 +104,7 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
             positions=np.array(asked.positions).reshape(-1, 3),
             moments=moments.ravel(),
             pairs=np.arange(2 * number).reshape(-1, 2),
-            tensors=prediction.j[:, None, None] * np.eye(3),
+            tensors=_tensors(prediction),
             method=f'predicted by {model.spec.model}',
             spread=np.zeros(number),
             origins=Origins.of_model(model.uuid, prediction.half_width, prediction.outside),
@@ -113,6 +115,14 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
 def rotations_of(structure: orm.StructureData | None) -> NDArray[np.float64] | None:
     """Rotations and reflections that bring a host onto itself, shape (g, 3, 3); None without it."""
     return None if structure is None else lattice_of_structure(structure).operations[0]
+
+
+def _tensors(prediction: PairPrediction) -> NDArray[np.float64]:
+    """𝒥 of J, and of D and S where the model knows them, shape (n, 3, 3) [meV]."""
+    number = len(prediction.j)
+    d = np.zeros((number, 3)) if prediction.d is None else prediction.d
+    s = np.zeros((number, 3, 3)) if prediction.s is None else prediction.s
+    return compose(prediction.j, d, s)
 
 
 def _pairs(asked: AskedPairs) -> Pairs:

@@ -74,7 +74,8 @@ class HostSurrogate:
 
     :param host: name of the host.
     :param rotations: orthogonal matrices that bring the host onto itself, shape (g, 3, 3); pairs that they bring to
-        one another are the same. The identity alone where they are not known.
+        one another are the same. The identity alone where they are not known; none (g = 0) where there is D, which
+        turns with the pair: that is a matter of the model.
     :param settings: of the training; ``report`` how well pairs were predicted that were left out of it.
     """
 
@@ -91,6 +92,7 @@ class HostSurrogate:
         :raises ModelError: the model cannot learn from them.
         """
         rotations = np.eye(3)[None] if rotations is None else rotations
+        rotations = rotations[:0] if pairs.d.any() else rotations
         known = alike(pairs, rotations)
         surrogate = ExchangeSurrogate.fit(settings.model, known, settings.model_options(), settings.seed)
         return cls(surrogate, host, rotations, settings, _report(surrogate))
@@ -162,18 +164,17 @@ def learnable(tables: Sequence[ExchangeTable]) -> tuple[Pairs, str]:
 
 
 def alike(pairs: Pairs, rotations: FloatArray) -> Pairs:
-    """The pairs turned so that those with equal vectors up to a rotation or their direction have equal ones.
+    """The pairs, without D, turned so that vectors that are equal up to a rotation or their direction become equal.
 
-    D is turned along; it is not known any more where the direction of the pair is reversed.
+    :param rotations: shape (g, 3, 3); nothing is turned if there are none.
     """
+    if not len(rotations):
+        return pairs
     both = np.concatenate([rotations, -rotations])
     images = np.round(np.einsum('gij,nj->ngi', both, pairs.vectors), _DECIMALS) + 0.0
     best = np.array([np.lexsort(image.T[::-1])[-1] for image in images], dtype=np.int64)
-    turned = both[best]
-    vectors = np.einsum('nij,nj->ni', turned, pairs.vectors)
-    kept = np.where(best < len(rotations), np.linalg.det(turned), 0.0)
-    d = kept[:, None] * np.einsum('nij,nj->ni', turned, pairs.d)
-    return replace(pairs, vectors=vectors, d=d)
+    vectors = np.einsum('nij,nj->ni', both[best], pairs.vectors)
+    return replace(pairs, vectors=vectors, d=np.zeros_like(pairs.d))
 
 
 def _report(surrogate: ExchangeSurrogate) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def train_exchange(
     :raises TrainingInterrupted: if the monitor says so.
     """
     pairs, host = learnable(tables)
-    if rotations is not None:
+    if rotations is not None and not pairs.d.any():
         pairs = alike(pairs, rotations)
     hashes = {'task': checksum(task.model_dump(mode='json'), {}), 'data': checksum({'host': host}, pairs.to_arrays())}
     course = _Course(monitor or Monitor(), {**hashes, 'version': __version__})

@@ -65,6 +65,16 @@ def test_alike_pairs_have_equal_vectors_of_the_same_length() -> None:
     np.testing.assert_allclose(without.vectors, [[1.0, 2.0, 3.0], [3.0, -1.0, -2.0], [2.0, -1.0, -3.0]], atol=1e-12)
 
 
+def test_pairs_with_d_are_left_as_they_are() -> None:
+    """D turns with the pair, which models of it know by their construction."""
+    pairs, host = learnable([dimer_table(all_pairs(), [(0.0, 0.0, -A), (0.0, A, A)])])
+    kept = HostSurrogate.fit(replace(pairs, d=pairs.vectors), host, QUICK, cube())
+    np.testing.assert_array_equal(kept.surrogate.model.pairs.vectors, pairs.vectors)
+    np.testing.assert_array_equal(kept.surrogate.model.pairs.d, pairs.vectors)
+    turned = HostSurrogate.fit(pairs, host, QUICK, cube())
+    assert {tuple(vector) for vector in turned.surrogate.model.pairs.vectors.tolist()} == {(A, 0.0, 0.0), (A, A, 0.0)}
+
+
 def test_outside_of_what_was_learnt_is_flagged(surrogate: HostSurrogate) -> None:
     known, element, far = (
         surrogate.predict(pairs_of_tables([dimer_table([both], [vector])]), HOST).outside[0]
