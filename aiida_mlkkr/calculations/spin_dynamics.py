@@ -20,7 +20,7 @@ from aiida_mlkkr.spins.meanfield import (
 from aiida_mlkkr.spins.network import network, order_forbidden
 from aiida_mlkkr.spins.statistics import block_means
 from aiida_mlkkr.spins.temperatures import TemperatureSettings
-from aiida_mlkkr.spins.transition import BoxCurves, Transition, find_transition, turning_point
+from aiida_mlkkr.spins.transition import BoxCurves, Transition, find_transition, order_of, turning_point
 
 _OWN_OF_A_RUN: Final = ('autocorrelation', 'exchanges', 'distances')
 _OF_ARRAYS: Final = ('array|directions', 'array|positions', 'array|moments', 'array|box', 'default_array_name')
@@ -64,12 +64,26 @@ def first_schedule(schedule: orm.Dict, temperatures: orm.Dict, **models: SpinMod
 
 
 @calcfunction
+def deeper_schedule(schedule: orm.Dict, temperatures: orm.Dict, **observables: orm.ArrayData) -> dict[str, orm.Dict]:
+    """A schedule of lower temperatures, for moments that are not ordered at the lowest ones of the wide grid.
+
+    :param observables: by ``simulated_NUMBER_RUN``, number of moments and of the run.
+    :return: ``schedule``; nothing where there is order, or where the coldest moments have not thermalised.
+    """
+    largest = boxes_of(observables)[-1]
+    if order_of(largest) != 'none':
+        return {}
+    settings = TemperatureSettings.model_validate(temperatures.get_dict())
+    return {'schedule': orm.Dict({**schedule.get_dict(), 'temperatures': settings.deeper(largest.temperatures[0])})}
+
+
+@calcfunction
 def refined_schedule(
     schedule: orm.Dict, temperatures: orm.Dict, refinement: orm.Int, **observables: orm.ArrayData
 ) -> dict[str, orm.Dict]:
     """A schedule of temperatures around the transition that the observables of all boxes show.
 
-    :param observables: by ``NUMBER_RUN``, number of moments and of the run.
+    :param observables: by ``simulated_NUMBER_RUN``, number of moments and of the run.
     :return: ``schedule``; nothing where no transition is to be seen.
     """
     settings = TemperatureSettings.model_validate(temperatures.get_dict())

@@ -12,6 +12,8 @@ from .schedule import Temperature
 
 FloatArray = NDArray[np.float64]
 
+_DEEPER = 0.1
+
 
 class TemperatureSettings(BaseModel):
     """Temperatures to be chosen, or those that are given.
@@ -49,6 +51,14 @@ class TemperatureSettings(BaseModel):
         :param scale: temperature of mean field [K].
         """
         return list(self.values) or np.geomspace(self.lowest * scale, self.highest * scale, self.number).tolist()
+
+    def deeper(self, lowest: float) -> list[float]:
+        """Temperatures below those of the wide grid, with two octaves in common [K].
+
+        :param lowest: of the wide grid [K].
+        """
+        chosen: list[float] = np.geomspace(_DEEPER * lowest, 4 * lowest, self.number).tolist()
+        return chosen
 
     def narrow(self, middle: float, refinement: int) -> list[float]:
         """The temperatures around a transition [K].

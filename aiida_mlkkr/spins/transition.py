@@ -107,9 +107,9 @@ def find_transition(boxes: Sequence[BoxCurves], forbidden: str | None = None) ->
     :param forbidden: why there cannot be a transition.
     """
     boxes = sorted(boxes, key=lambda box: box.number)
-    order = order_of(boxes[-1])
     if forbidden is not None:
-        return Transition(order, reason=forbidden)
+        return Transition('none', reason=forbidden)
+    order = order_of(boxes[-1])
     if order in ('none', 'unknown'):
         told = 'the moments are not ordered' if order == 'none' else 'the moments have not thermalised'
         return Transition(order, reason=f'{told} at the lowest temperature')

@@ -66,7 +66,11 @@ def test_orders() -> None:
     assert (paramagnet.order, paramagnet.temperature) == ('none', None)
     assert 'not ordered at the lowest temperature' in str(paramagnet.reason)
     forbidden = find_transition([scaling(64, WIDE)], 'the network does not percolate')
-    assert (forbidden.temperature, forbidden.reason) == (None, 'the network does not percolate')
+    assert (forbidden.order, forbidden.temperature, forbidden.reason) == (
+        'none',
+        None,
+        'the network does not percolate',
+    )
 
 
 def test_what_has_not_thermalised_does_not_count() -> None:
@@ -90,6 +94,7 @@ def test_temperatures_that_are_chosen() -> None:
     np.testing.assert_allclose(settings.wide(10.0), [1.0, 2.0, 4.0, 8.0, 16.0])
     np.testing.assert_allclose(settings.narrow(20.0, 0), [16.0, 18.0, 20.0, 22.0, 24.0])
     np.testing.assert_allclose(settings.narrow(20.0, 1), [18.0, 19.0, 20.0, 21.0, 22.0])
+    np.testing.assert_allclose(settings.deeper(10.0)[::4], [1.0, 40.0])
     assert TemperatureSettings(values=(1.0, 3.0)).wide(10.0) == [1.0, 3.0]
 
 

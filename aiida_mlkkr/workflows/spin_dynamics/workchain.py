@@ -8,7 +8,14 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain, if_, while_
 
-from aiida_mlkkr.calculations.spin_dynamics import first_schedule, lowest_state, refined_schedule, spin_results
+from aiida_mlkkr.calculations.spin_dynamics import (
+    deeper_schedule,
+    first_schedule,
+    lowest_state,
+    refined_schedule,
+    spin_results,
+)
+from aiida_mlkkr.spins.temperatures import TemperatureSettings
 from aiida_mlkkr.workflows.messages import name_of, reason_of
 from aiida_mlkkr.workflows.spin_dynamics.base import MonteCarloBaseWorkChain
 from aiida_mlkkr.workflows.spin_dynamics.ports import define_inputs, define_outputs
@@ -23,8 +30,8 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
     """Bring spin models of one composition to temperatures.
 
     Monte Carlo of the boxes of each size at temperatures from mean field, its coldest replicas cooled to the ground
-    state; again at temperatures around the transition that this shows; the ground state by Spirit as well, and
-    dynamics.
+    state; at lower ones where there is no order yet; again around the transition that this shows; the ground state by
+    Spirit as well, and dynamics.
     """
 
     @classmethod
@@ -39,7 +46,7 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
             while_(cls.should_simulate)(
                 cls.simulate,
                 cls.inspect_simulations,
-                cls.refine_temperatures,
+                cls.choose_further,
             ),
             if_(cls.should_run_spirit)(
                 cls.run_spirit,
@@ -58,6 +65,7 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
         self.ctx.sizes = sorted({number_of(node) for node in self.inputs.models.values()})
         self.ctx.chosen = model_for_spirit(self.inputs.models)[0]
         self.ctx.run = 0
+        self.ctx.refinements = 0
         self.ctx.observables = {}
         self.ctx.thermalised = False
         self.ctx.annealed = None
@@ -109,22 +117,34 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
             if size == self.ctx.sizes[0] and 'ground_states' in simulation.outputs:
                 self.ctx.annealed = simulation.outputs.ground_states
 
-    def refine_temperatures(self) -> None:
-        """Temperatures around the transition, if one is to be seen and there is a refinement left."""
-        settings = self.inputs.temperatures.get_dict()
-        finished = settings.get('values') or self.ctx.run >= settings.get('refinements', 1)
-        if finished or self.ctx.failure is not None:
-            self.ctx.schedule = None
+    def choose_further(self) -> None:
+        """Lower temperatures where there is no order yet; then those around the transition, if one is to be seen."""
+        self.ctx.schedule = None
+        self.ctx.run += 1
+        forbidden = all(network['order_forbidden'] for network in self.ctx.report['networks'].values())
+        if self.ctx.failure is not None or forbidden or self.inputs.temperatures.get_dict().get('values'):
             return
-        found = refined_schedule(
+        if self.ctx.run == 1:
+            found = self._further(deeper_schedule, 'deeper_schedule')
+            if found:
+                self.ctx.schedule = found['schedule']
+                return
+        settings = TemperatureSettings.model_validate(self.inputs.temperatures.get_dict())
+        if self.ctx.refinements < settings.refinements:
+            label = f'refined_schedule_{self.ctx.refinements}'
+            found = self._further(refined_schedule, label, refinement=orm.Int(self.ctx.refinements))
+            self.ctx.schedule = found.get('schedule')
+            self.ctx.refinements += 1
+
+    def _further(self, function: Any, label: str, **more: orm.Data) -> dict[str, orm.Dict]:
+        found: dict[str, orm.Dict] = function(
             schedule=self.inputs.schedule,
             temperatures=self.inputs.temperatures,
-            refinement=orm.Int(self.ctx.run),
-            metadata={'call_link_label': f'refined_schedule_{self.ctx.run}'},
+            metadata={'call_link_label': label},
+            **more,
             **self.ctx.observables,
         )
-        self.ctx.schedule = found.get('schedule')
-        self.ctx.run += 1
+        return found
 
     def find_ground_state(self) -> None:
         """The lower one of those that annealing and Spirit have found."""

@@ -37,7 +37,7 @@ def run(builder):
 def test_goes_on_from_its_checkpoint(build):
     """The calculations together give what one gives that has all the time."""
     schedule = {'temperatures': [8.0, 16.0], 'thermalisation': 50, 'measurement': 6400, 'cooling': 20}
-    short = build(schedule, max_iterations=8)
+    short = build(schedule, max_iterations=50)
     short.monte_carlo.metadata.options.max_wallclock_seconds = 1
     several = run(short)
     assert several.is_finished_ok, several.exit_message
