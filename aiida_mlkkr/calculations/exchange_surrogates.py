@@ -50,7 +50,8 @@ def train_exchange_surrogate(
         return ExitCode(222, f'input {", ".join(foreign)} is no exchange data (ExchangeData)')
     try:
         pairs, host = learnable([node.table for _, node in sorted(exchange.items())])
-        surrogate = HostSurrogate.fit(pairs, host, chosen, rotations_of(structure))
+        rotations = None if structure is None else lattice_of_structure(structure).operations[0]
+        surrogate = HostSurrogate.fit(pairs, host, chosen, rotations)
     except (ExchangeError, SpinModelError) as error:
         return ExitCode(222, f'no model can be trained: {error}')
     except (ModelError, DatasetError) as error:
@@ -110,11 +111,6 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
             origins=Origins.of_model(model.uuid, prediction.half_width, prediction.outside),
         )
     )
-
-
-def rotations_of(structure: orm.StructureData | None) -> NDArray[np.float64] | None:
-    """Rotations and reflections that bring a host onto itself, shape (g, 3, 3); None without it."""
-    return None if structure is None else lattice_of_structure(structure).operations[0]
 
 
 def _tensors(prediction: PairPrediction) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from aiida.engine import CalcJob
 from pydantic import ValidationError
 
 from aiida_mlkkr import __version__
-from aiida_mlkkr.calculations.exchange_surrogates import rotations_of
+from aiida_mlkkr.calculations.spin_models import lattice_of_structure
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.surrogate import SurrogateData
@@ -199,7 +199,7 @@ class TrainCalculation(CalcJob):
         datasets = self._write_datasets(folder)
         order = {'task': self.inputs.settings.get_dict(), 'datasets': sorted(datasets)}
         if 'structure' in self.inputs:
-            order['rotations'] = rotations_of(self.inputs.structure).tolist()
+            order['rotations'] = lattice_of_structure(self.inputs.structure).operations[0].tolist()
         limit = self.inputs.metadata.options.get('max_wallclock_seconds')
         if limit is not None:
             order['walltime'] = time_to_train(limit)
@@ -227,7 +227,7 @@ class TrainCalculation(CalcJob):
         for label, node in self.inputs.datasets.items():
             if isinstance(node, ExchangeData):
                 names.append(f'{label}.csv')
-                node.to_csv(folder.get_abs_path(names[-1]))
+                node.to_csv(Path(folder.get_abs_path(names[-1])))
             elif not is_empty(node):
                 names.append(f'{label}.safetensors')
                 node.to_file(folder.get_abs_path(names[-1]))

@@ -77,10 +77,9 @@ def train_exchange(
     except (ExchangeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     inputs: dict[str, Any] = {'settings': Dict(settings), **nodes}
+    inputs |= {} if structure is None else {'structure': structure}
     outputs: Any
-    outputs, process = train_exchange_surrogate.run_get_node(
-        **inputs, **({} if structure is None else {'structure': structure})
-    )
+    outputs, process = train_exchange_surrogate.run_get_node(**inputs)
     if not process.is_finished_ok:
         raise click.ClickException(str(process.exit_message))
     model = outputs['model']
@@ -121,10 +120,10 @@ def predict_exchange(
     if not predicts_exchange(surrogate):
         raise click.ClickException(f'this is a model for {surrogate.spec.task}; `aiida-mlkkr predict` asks it')
     check_model(surrogate)
+    inputs: dict[str, Any] = {'model': surrogate, 'pairs': Dict(_asked(surrogate, elements, vectors))}
+    inputs['metadata'] = {'store_provenance': store}
     predicted: Any
-    predicted, process = predicted_exchange.run_get_node(
-        model=surrogate, pairs=Dict(_asked(surrogate, elements, vectors)), metadata={'store_provenance': store}
-    )
+    predicted, process = predicted_exchange.run_get_node(**inputs)
     if not process.is_finished_ok:
         raise click.ClickException(str(process.exit_message))
     console = Console()
