@@ -181,6 +181,7 @@ def measured(pairs: Pairs, task: Task) -> tuple[PairRow, PairPrediction | None]:
     except (ModelError, DatasetError) as error:
         refusal = str(error)
     end = time.process_time()
+    d_mae, d_size, d_coverage = _scores_of_d(test, prediction)
     row = PairRow(
         split=task.split,
         seed=task.seed,
@@ -189,7 +190,9 @@ def measured(pairs: Pairs, task: Task) -> tuple[PairRow, PairPrediction | None]:
         model=task.model,
         training=len(train),
         **asdict(_NOTHING if prediction is None else _scores(test, prediction)),
-        **_scores_of_d(test, prediction),
+        d_mae=d_mae,
+        d_size=d_size,
+        d_coverage=d_coverage,
         mean=float(test.j.mean()),
         variance=float(test.j.var()),
         outside=float('nan') if prediction is None else float(prediction.outside.mean()),
@@ -205,15 +208,12 @@ def _scores(test: Pairs, prediction: PairPrediction) -> PairScores:
     return pair_scores(test.j, prediction.j, prediction.half_width, magnetic, LEVEL)
 
 
-def _scores_of_d(test: Pairs, prediction: PairPrediction | None) -> dict[str, float]:
+def _scores_of_d(test: Pairs, prediction: PairPrediction | None) -> tuple[float, float, float]:
+    """Mean lengths of ΔD and of D, and the share of ΔD within the intervals."""
     if prediction is None or prediction.d is None or prediction.d_half_width is None:
-        return dict.fromkeys(('d_mae', 'd_size', 'd_coverage'), float('nan'))
-    misses = np.linalg.norm(prediction.d - test.d, axis=1)
-    return {
-        'd_mae': float(misses.mean()),
-        'd_size': float(np.linalg.norm(test.d, axis=1).mean()),
-        'd_coverage': float(np.mean(misses <= prediction.d_half_width)),
-    }
+        return float('nan'), float('nan'), float('nan')
+    misses, sizes = np.linalg.norm(prediction.d - test.d, axis=1), np.linalg.norm(test.d, axis=1)
+    return float(misses.mean()), float(sizes.mean()), float(np.mean(misses <= prediction.d_half_width))
 
 
 def pooled(rows: Sequence[PairRow]) -> dict[str, float]:

@@ -143,8 +143,9 @@ def test_without_a_host_nothing_but_the_bond_can_turn() -> None:
 
 def test_copper_has_j_and_neither_d_nor_s_without_spin_orbit_coupling() -> None:
     pairs = pairs_of_tables([copper_pairs()])
-    assert pairs.s is not None
-    estimate = EquivariantTensor.fit(pairs, TensorOptions(steps=60)).predict(pairs)
+    magnetic = pairs.subset(np.isin(pairs.z, (24, 25, 26)).all(axis=1))
+    assert magnetic.s is not None
+    estimate = EquivariantTensor.fit(magnetic, TensorOptions(steps=100)).predict(magnetic)
     assert estimate.d is None
     assert estimate.s is None
-    assert np.abs(estimate.mean - pairs.j).mean() < 0.5 * np.abs(pairs.j).mean()
+    assert np.abs(estimate.mean - magnetic.j).mean() < 0.4 * np.abs(magnetic.j).mean()
