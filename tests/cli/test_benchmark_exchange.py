@@ -12,7 +12,6 @@ from model_pairs import MAPPING, model_pairs, rows_of, write_table
 
 from aiida_mlkkr.cli.benchmark_exchange import exchange
 
-
 ELEMENTS = (23, 24, 25, 26, 27)
 
 
