@@ -38,7 +38,7 @@ class Match:
 
     def moments(self, table: ExchangeTable) -> FloatArray:
         """Of the first and the second site, shape (2) [µB]."""
-        both = table.moments[table.pairs[self.row]]
+        both: FloatArray = table.moments[table.pairs[self.row]]
         return both[::-1] if self.reversed else both
 
 
