@@ -41,7 +41,7 @@ class ExtraTrees(PairModel):
         """Grow the trees."""
         self._moments = SiteMoments.of_training(self.pairs)
         both = [site_features(pairs, self._moments) for pairs in (self.pairs, self.pairs.exchanged())]
-        self._forest = ExtraTreesRegressor(self.options.trees, max_features=0.6, random_state=self.seed)
+        self._forest = ExtraTreesRegressor(self.options.trees, random_state=self.seed)
         self._forest.fit(np.vstack(both), np.tile(self.pairs.j, 2))
 
     def predict(self, pairs: Pairs) -> PairEstimate:
@@ -52,8 +52,15 @@ class ExtraTrees(PairModel):
 
 
 def site_features(pairs: Pairs, moments: SiteMoments) -> FloatArray:
-    """Z, period, group and moment of both sites, product of the moments, distance, height and layers."""
-    places = np.array([[element_features(z)[:2] for z in both] for both in pairs.z.tolist()]).reshape(len(pairs), 4)
+    """Z, period, group and moment of both sites, what is the same in both orders of them, and the geometry.
+
+    The same in both orders are the product of the moments, also divided by the cube of the distance, the smaller and the
+    larger one, sums of groups and periods and the difference of the groups.
+    """
+    places = np.array([[element_features(z)[:2] for z in both] for both in pairs.z.tolist()])
     sizes = moments.of_sites(pairs.z, pairs.layers)
-    height = np.abs(pairs.vectors[:, 2])
-    return np.column_stack([pairs.z, places, sizes, sizes.prod(axis=1), pairs.distances, height, pairs.layers])
+    product, distances = sizes.prod(axis=1), pairs.distances
+    apart = np.abs(places[:, 0, 1] - places[:, 1, 1])
+    either = [product, product / distances**3, sizes.min(axis=1), sizes.max(axis=1), places.sum(axis=1), apart]
+    geometry = [distances, np.abs(pairs.vectors[:, 2]), pairs.layers]
+    return np.column_stack([pairs.z, places.reshape(len(pairs), 4), sizes, *either, *geometry])
