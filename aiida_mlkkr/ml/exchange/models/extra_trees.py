@@ -54,8 +54,8 @@ class ExtraTrees(PairModel):
 def site_features(pairs: Pairs, moments: SiteMoments) -> FloatArray:
     """Z, period, group and moment of both sites, what is the same in both orders of them, and the geometry.
 
-    The same in both orders are the product of the moments, also divided by the cube of the distance, the smaller and the
-    larger one, sums of groups and periods and the difference of the groups.
+    The same in both orders are the product of the moments, also divided by the cube of the distance, the smaller and
+    the larger one, sums of groups and periods and the difference of the groups.
     """
     places = np.array([[element_features(z)[:2] for z in both] for both in pairs.z.tolist()])
     sizes = moments.of_sites(pairs.z, pairs.layers)

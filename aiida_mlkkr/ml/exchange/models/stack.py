@@ -9,14 +9,14 @@ from scipy.optimize import nnls
 
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.ml.exchange.models.base import Arrays, PairEstimate, PairModel
-from aiida_mlkkr.ml.exchange.models.extra_trees import ExtraTrees
+from aiida_mlkkr.ml.exchange.models.equivariant_tensor import EquivariantTensor
 from aiida_mlkkr.ml.exchange.models.gaussian_process import GaussianProcess
 
-_MEMBERS: Final[tuple[type[PairModel], ...]] = (GaussianProcess, ExtraTrees)
+_MEMBERS: Final[tuple[type[PairModel], ...]] = (GaussianProcess, EquivariantTensor)
 
 
 class Stack(PairModel):
-    """Gaussian process and extra trees, with weights that are not negative and add up to one."""
+    """Gaussian process and tensor model, with weights from 0 on that add up to one; D and S are those of the latter."""
 
     name: ClassVar[str] = 'stack'
 
@@ -47,10 +47,9 @@ class Stack(PairModel):
         return self._joined([member.left_out() for member in self.members])
 
     def _joined(self, estimates: list[PairEstimate]) -> PairEstimate:
-        weights = self.chosen['weights']
-        return PairEstimate(
-            weights @ np.array([one.mean for one in estimates]), weights @ np.array([one.error for one in estimates])
-        )
+        weights, tensor = self.chosen['weights'], estimates[-1]
+        mean, error = (weights @ np.array([getattr(one, name) for one in estimates]) for name in ('mean', 'error'))
+        return PairEstimate(mean, error, tensor.d, tensor.d_error, tensor.s)
 
 
 def _of_member(chosen: Arrays, name: str) -> Arrays:
