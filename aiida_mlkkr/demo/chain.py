@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiida_mlkkr.data.surrogate import SurrogateData
 
 ELEMENTS: Final = ('Cr', 'Mn', 'Fe')
-SHARE: Final = 0.05
+SHARE: Final = 0.1
 """Of the sites, for all elements of a composition together."""
 
 COLDEST: Final = 0.01

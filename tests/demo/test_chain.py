@@ -11,7 +11,7 @@ from aiida_mlkkr.demo.page import html_page
 def test_compositions_are_all_pairs_of_a_few_per_cent():
     found = compositions()
     assert len(found) == 6
-    assert all(sum(shares.values()) == pytest.approx(0.05) for shares in found)
+    assert all(sum(shares.values()) == pytest.approx(0.1) for shares in found)
 
 
 def test_the_chain_needs_nothing_but_the_archive(aiida_profile):
