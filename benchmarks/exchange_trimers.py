@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aiida_mlkkr.exchange.cleaning import OWN_MOMENT
 from aiida_mlkkr.exchange.pairs import Pairs, pairs_of_tables
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.exchange.tables import copper_pairs, joined, read_csv
@@ -115,8 +116,10 @@ def main(path: Path) -> None:
                 f'{name:22} {pairs.element_pairs[row]:6} {pairs.distances[row]:6.2f} {pairs.j[row]:8.2f} '
                 f'{alone[row]:8.2f}'
             )
-    known = np.isfinite(alone)
-    print(f'\n{known.sum()} pairs of {len(clusters(table))} clusters; mean |J| {np.abs(pairs.j[known]).mean():.1f} meV')
+    alive = (np.abs(pairs.moments) > OWN_MOMENT).all(axis=1)
+    known = np.isfinite(alone) & alive
+    print(f'\n{(~alive).sum()} pairs whose moments have vanished are left out')
+    print(f'{known.sum()} pairs of the clusters; mean |J| {np.abs(pairs.j[known]).mean():.1f} meV')
     print(f'{"from":36} {"MAE":>7} {"rmse":>7} {"in 90 %":>8} {"width":>7}   (meV)')
     report('the dimer, computed', (alone - pairs.j)[known])
     for model in MODELS:

@@ -79,14 +79,14 @@ def test_elements_without_a_single_start_from_free_atoms(host, workchains, aiida
 
     def code(program: str, plugin: str) -> orm.InstalledCode:
         return orm.InstalledCode(
-            label=program, computer=aiida_localhost, filepath_executable=f'/bin/{program}',
+            label=f'{program}-of-dimers', computer=aiida_localhost, filepath_executable=f'/bin/{program}',
             default_calc_job_plugin=plugin, with_mpi=False,
         ).store()  # fmt: skip
 
     filling = ExchangeFilling(
         code('mlkkr-kkrimp', 'kkr.kkrimp'),
         code('mlkkr-kkrhost', 'kkr.kkr'),
-        orm.Group('pairs').store(),
+        orm.Group('pairs-of-dimers').store(),
         ALONE,
         singles=single_impurities(workchains.values()),
     )
