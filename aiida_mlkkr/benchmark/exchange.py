@@ -86,6 +86,7 @@ class PairPlan:
     :param models: names; ``splits`` likewise.
     :param seeds: of the splits that are dealt at random, into so many ``folds``.
     :param fractions: of the training pairs of elements, for learning curves in the first fold of the split ``pair``.
+    :param slow: models for which one seed is enough, and only the splits that are dealt at random.
     """
 
     models: tuple[str, ...]
@@ -93,6 +94,12 @@ class PairPlan:
     seeds: tuple[int, ...] = (0, 1, 2)
     folds: int = 5
     fractions: tuple[float, ...] = (0.1, 0.2, 0.4, 0.7)
+    slow: tuple[str, ...] = ()
+
+    def models_of(self, split: PairSplit, seed: int) -> list[str]:
+        """Models that are measured on a split."""
+        thorough = split not in SEEDED or seed != self.seeds[0]
+        return [model for model in self.models if not (thorough and model in self.slow)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +151,8 @@ class ExchangeBenchmark:
         for split in self.plan.splits:
             for seed in self.plan.seeds if split in SEEDED else self.plan.seeds[:1]:
                 folds = pair_folds(self._pairs(split), split, self.plan.folds, seed)
-                yield from (Task(split, seed, fold, 1.0, model) for model in self.plan.models for fold in folds)
+                models = self.plan.models_of(split, seed)
+                yield from (Task(split, seed, fold, 1.0, model) for model in models for fold in folds)
         if 'pair' in self.plan.splits:
             yield from self._learning_curves()
 

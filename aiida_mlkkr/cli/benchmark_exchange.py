@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aiida_mlkkr.benchmark.exchange import PairPlan
 
 QUICK_MODELS = ('median', 'extra_trees', 'gaussian_process')
+SLOW_MODELS = ('composition_automl', 'compressed_soap_krr', 'coulomb_matrix_krr', 'soap_krr', 'stack')
 
 
 @click.command('exchange')
@@ -86,4 +87,4 @@ def _plan(models: str | None, splits: str | None, quick: bool) -> PairPlan:
     names = chosen(models, QUICK_MODELS if quick and models is None else model_names(), '--models')
     if quick:
         return PairPlan(names, chosen(splits, SEEDED, '--splits'), seeds=(0,))
-    return PairPlan(names, chosen(splits, SPLITS, '--splits'))
+    return PairPlan(names, chosen(splits, SPLITS, '--splits'), slow=SLOW_MODELS)
