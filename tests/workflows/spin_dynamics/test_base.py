@@ -1,4 +1,4 @@
-"""Restarts of simulations: real ones that run out of time or have not thermalised."""
+"""Restarts of simulations: real ones that are interrupted or have not thermalised."""
 
 from __future__ import annotations
 
@@ -34,15 +34,35 @@ def run(builder):
     return run_get_node(builder)[1]
 
 
-def test_goes_on_from_its_checkpoint(build):
-    """The calculations together give what one gives that has all the time."""
+INTERRUPTED_ONCE = """#!/bin/sh
+if [ -e {marker} ]; then exec {program}; fi
+touch {marker}
+{program} &
+until grep -q done progress.jsonl 2> /dev/null; do sleep 0.02; done
+kill -TERM $!
+wait $!
+"""
+
+
+def test_goes_on_from_its_checkpoint(build, tmp_path):
+    """Both calculations together give what one gives that is not interrupted."""
+    from aiida import orm
+
+    from aiida_mlkkr.demo.codes import executable_of, local_computer
+
+    script = tmp_path / 'interrupted.sh'
+    program = executable_of('mlkkr-monte-carlo')
+    script.write_text(INTERRUPTED_ONCE.format(marker=tmp_path / 'marker', program=program), encoding='ascii')
+    script.chmod(0o755)
     schedule = {'temperatures': [8.0, 16.0], 'thermalisation': 50, 'measurement': 6400, 'cooling': 20}
-    short = build(schedule, max_iterations=50)
-    short.monte_carlo.metadata.options.max_wallclock_seconds = 1
-    several = run(short)
+    interrupted = build(schedule)
+    interrupted.monte_carlo.code = orm.InstalledCode(
+        label='interrupted', computer=local_computer(), filepath_executable=str(script)
+    ).store()
+    several = run(interrupted)
     assert several.is_finished_ok, several.exit_message
-    assert len(several.called) > 1
-    assert several.called[0].exit_status == 400
+    assert [calculation.exit_status for calculation in several.called] == [410, 0]
+    assert 'SIGTERM' in several.called[0].exit_message
     whole = run(build(schedule))
     for output in ('observables', 'ground_states'):
         for name in whole.outputs[output].get_arraynames():
