@@ -148,4 +148,4 @@ def test_copper_has_j_and_neither_d_nor_s_without_spin_orbit_coupling() -> None:
     estimate = EquivariantTensor.fit(magnetic, TensorOptions(steps=100)).predict(magnetic)
     assert estimate.d is None
     assert estimate.s is None
-    assert np.abs(estimate.mean - magnetic.j).mean() < 0.4 * np.abs(magnetic.j).mean()
+    assert np.abs(estimate.mean - magnetic.j).mean() < 0.6 * np.abs(magnetic.j).mean()
