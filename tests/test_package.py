@@ -29,6 +29,14 @@ def test_entry_point_resolves(entry_point):
     assert callable(entry_point.load())
 
 
+@pytest.mark.parametrize(
+    'entry_point', [one for one in OURS if one.group == 'aiida.workflows'], ids=lambda entry_point: entry_point.name
+)
+def test_workchains_are_known_by_their_entry_points(entry_point):
+    """AiiDA stores the name of the entry point, by which it finds tools and caches, for the class's own module only."""
+    assert entry_point.load().build_process_type() == f'aiida.workflows:{entry_point.name}'
+
+
 def test_aiida_entry_points_begin_with_the_registered_prefix():
     aiida_names = [entry_point.name for entry_point in OURS if entry_point.group.startswith('aiida.')]
     assert aiida_names

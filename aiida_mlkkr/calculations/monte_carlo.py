@@ -105,7 +105,7 @@ class MonteCarloCalculation(CalcJob):
             valid_type=orm.ArrayData,
             required=False,
             help='Where the schedule has cooling: for each model (attribute models) the directions of its state of '
-            'lowest energy (m, n, 3), and the energies of all minima that were found (m, candidates) in meV per moment.',
+            'lowest energy (m, n, 3), and the energies of all minima found (m, candidates) in meV per moment.',
         )
         spec.output('report', valid_type=orm.Dict, help='Whether it has thermalised, schedule, groups, version.')
         spec.default_output_node = 'report'

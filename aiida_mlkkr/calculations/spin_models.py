@@ -101,7 +101,7 @@ def _models(lattice: HostLattice, settings: DilutionSettings, tables: list[Excha
         'order_forbidden': [order_forbidden(model) for model in models],
     }
     nodes: dict[str, orm.Data] = {
-        f'configuration_{k}': SpinModelData.from_model(model) for k, model in enumerate(models)
+        f'configuration_{k}': SpinModelData.from_spin_model(model) for k, model in enumerate(models)
     }
     return nodes | {'report': orm.Dict(report)}
 

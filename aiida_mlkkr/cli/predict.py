@@ -199,5 +199,5 @@ def _show(console: Console, potential: str, prediction: dict[str, Any]) -> None:
         console.print('The model has seen no impurity in this host: the errors may be larger than expected.')
     if not prediction['moments_known']:
         console.print(
-            'It cannot tell whether there is a moment; the start potential is split all the same. Ask for one, or for none.'
+            'It cannot tell whether there is a moment; the start potential is split as if. Ask for one, or for none.'
         )

@@ -40,7 +40,7 @@ class SpinModelData(ArrayData):
         hamiltonian: str = OrmMetadataField(description='The Hamiltonian of the convention, in meV')
 
     @classmethod
-    def from_model(cls, model: SpinModel, **kwargs: Any) -> SpinModelData:
+    def from_spin_model(cls, model: SpinModel, **kwargs: Any) -> SpinModelData:
         """A node, not yet stored."""
         node = cls({name: getattr(model, name) for name in MODEL_ARRAYS} | {'species': _species(model)}, **kwargs)
         names = sorted(set(model.elements))

@@ -35,7 +35,7 @@ def models(aiida_profile):
 
     free_moments = free({}, 4, moments=np.full(4, 3.0), field=np.array([0.0, 0.0, 5.0]))
     made = {'one': free_moments, 'two': free_moments, 'large': simple_cubic(6, share=0.5)}
-    return {label: SpinModelData.from_model(model).store() for label, model in made.items()}
+    return {label: SpinModelData.from_spin_model(model).store() for label, model in made.items()}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_model_as_a_node(models, tmp_path):
     assert node.base.attributes.get('composition') == {'Mn': 108}
     models['large'].to_file(tmp_path / 'model.npz')
     for back in (node.model, read_model(tmp_path / 'model.npz')):
-        again = SpinModelData.from_model(back)
+        again = SpinModelData.from_spin_model(back)
         assert again.base.attributes.all == node.base.attributes.all
         for name in node.get_arraynames():
             np.testing.assert_array_equal(again.get_array(name), node.get_array(name))
@@ -81,7 +81,7 @@ def test_a_model_without_its_convention_is_refused(aiida_profile):
     from aiida_mlkkr.data.spin_model import SpinModelData
 
     for value in (None, 'kkr'):
-        node = SpinModelData.from_model(free({(0, 1): np.eye(3)}, 2))
+        node = SpinModelData.from_spin_model(free({(0, 1): np.eye(3)}, 2))
         if value is None:
             node.base.attributes.delete('convention')
         else:

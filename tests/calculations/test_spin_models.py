@@ -110,7 +110,7 @@ def test_minimum_of_energy_by_spirit(spirit_code):
     from aiida_mlkkr.exchange.tensors import compose
 
     tensor = compose(np.array(3.0), np.array([0.0, 0.0, 4.0]), np.zeros((3, 3)))
-    model = SpinModelData.from_model(free({(0, 1): tensor, (1, 2): 2.0 * np.eye(3)}, 3)).store()
+    model = SpinModelData.from_spin_model(free({(0, 1): tensor, (1, 2): 2.0 * np.eye(3)}, 3)).store()
     inputs = spirit_inputs(model, orm.Dict({'llg_n_iterations': 20_000, 'llg_force_convergence': 1e-9}))
     builder = CalculationFactory('spirit').get_builder()
     builder.code = spirit_code

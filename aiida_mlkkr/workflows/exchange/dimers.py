@@ -145,7 +145,7 @@ def finished_dimers(group: orm.Group | None = None) -> dict[Key, orm.WorkChainNo
         query.append(orm.Group, filters={'id': group.pk}, tag='group')
     query.append(
         orm.WorkChainNode,
-        filters={'process_type': KkrClusterWorkChain.build_process_type(), 'attributes.exit_status': 0},
+        filters={'attributes.process_label': KkrClusterWorkChain.__name__, 'attributes.exit_status': 0},
         **({} if group is None else {'with_group': 'group'}),
     )
     return {_key_of(node): node for node in query.all(flat=True) if 'exchange' in node.outputs}

@@ -14,7 +14,7 @@ def build(aiida_profile):
     from aiida_mlkkr.demo.codes import monte_carlo_program
     from aiida_mlkkr.workflows.spin_dynamics import MonteCarloBaseWorkChain
 
-    model = SpinModelData.from_model(simple_cubic(6, share=0.5)).store()
+    model = SpinModelData.from_spin_model(simple_cubic(6, share=0.5)).store()
 
     def builder(schedule, **inputs):
         filled = MonteCarloBaseWorkChain.get_builder()

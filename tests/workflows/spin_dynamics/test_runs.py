@@ -23,7 +23,7 @@ def codes(aiida_profile):
 def node_of(model):
     from aiida_mlkkr.data.spin_model import SpinModelData
 
-    return SpinModelData.from_model(model).store()
+    return SpinModelData.from_spin_model(model).store()
 
 
 def run(codes, models, with_spirit, **overrides):
