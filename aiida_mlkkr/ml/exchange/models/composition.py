@@ -6,6 +6,7 @@ regression are tried by five-fold cross-validation on the training rows, dealt a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar, Final
@@ -84,6 +85,7 @@ def element_properties(z: int) -> FloatArray:
     from pymatgen.core.periodic_table import Element
 
     element = Element(symbol(z))
-    found = [getattr(element, name, None) for name in PROPERTIES]
+    with warnings.catch_warnings(action='ignore', category=UserWarning):  # pymatgen's, of each value that it lacks
+        found = [getattr(element, name, None) for name in PROPERTIES]
     values: FloatArray = np.nan_to_num(np.array([np.nan if value is None else float(value) for value in found]))
     return values
