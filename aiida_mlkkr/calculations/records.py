@@ -282,7 +282,7 @@ def _host_fault(potential: ImpurityPotential, host: ImpurityPotential) -> str:
     """In what a potential and the host's, site by site, do not belong together; empty if they do."""
     for number, (site, host_site) in enumerate(zip(potential.sites, host.sites, strict=True), start=1):
         mine, its = site[0], host_site[0]
-        if not mine.has_mesh_of(its):
+        if (mine.nonspherical is None) != (its.nonspherical is None) or not mine.has_mesh_of(its):
             return f'the radial meshes of its site {number} and of the host differ: {mine.mesh} and {its.mesh}'
         if abs(mine.efermi - its.efermi) > _SAME_ENERGY:
             return f'its Fermi energy is {mine.efermi:.6f} Ry, that of the host {its.efermi:.6f} Ry'

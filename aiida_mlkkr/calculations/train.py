@@ -79,9 +79,10 @@ def validate_inputs(value: Mapping[str, Any], _: object) -> str | None:
 
 def _other_data(value: Mapping[str, Any]) -> str | None:
     of_exchange = any(isinstance(node, ExchangeData) for node in value.get('datasets', {}).values())
-    if of_exchange and 'exchange' not in value['settings'].get_dict():
+    settings = value['settings'].get_dict() if 'settings' in value else {}  # a search gives them later
+    if of_exchange and 'settings' in value and 'exchange' not in settings:
         return 'settings: for exchange data they have exchange (model, seed, options)'
-    if not of_exchange and 'exchange' in value['settings'].get_dict():
+    if not of_exchange and 'exchange' in settings:
         return 'datasets: the settings are those of a surrogate of exchange, which learns from ExchangeData'
     if not of_exchange and 'structure' in value:
         return 'structure: its symmetry is for surrogates of exchange'

@@ -95,7 +95,7 @@ class AtomicPotential:
 
     def has_mesh_of(self, host: 'AtomicPotential') -> bool:
         """Whether it is given at the radii of a host's atom; beyond the muffin-tin radius these are the host's."""
-        if (self.nonspherical is None) != (host.nonspherical is None) or self.mesh.n != host.mesh.n:
+        if self.mesh.n != host.mesh.n:
             return False
         inner = host.mesh.muffin_tin
         return np.allclose(self.mesh.r[: inner.n], inner.r, rtol=0.0, atol=SAME_RADIUS)
