@@ -111,3 +111,11 @@ def chosen(text: str | None, known: Sequence[T], option: str) -> tuple[T, ...]:
         what = f'there is no {", ".join(unknown)}' if unknown else 'nothing is named'
         raise click.BadParameter(f'{what}; there are {", ".join(known)}', param_hint=option)
     return tuple(name for name in known if name in names)
+
+
+def shares(text: str, option: str) -> dict[str, float]:
+    """Shares of the sites by element, from a list such as ``Mn=0.05,Cr=0.02``."""
+    try:
+        return {name.strip(): float(share) for name, share in (part.split('=') for part in text.split(',') if part)}
+    except ValueError as error:
+        raise click.BadParameter(f'{text} is not like Mn=0.05,Cr=0.02', param_hint=option) from error

@@ -15,6 +15,7 @@ from aiida_mlkkr.cli.launch import launch
 from aiida_mlkkr.cli.ldos import launch_ldos, plot_ldos
 from aiida_mlkkr.cli.magnetic_scan import magnetic_scan
 from aiida_mlkkr.cli.model import model
+from aiida_mlkkr.cli.multiscale import launch_multiscale, show_multiscale
 from aiida_mlkkr.cli.plot import plot
 from aiida_mlkkr.cli.predict import predict
 from aiida_mlkkr.cli.show import show
@@ -31,10 +32,10 @@ _SETTINGS = {
             ('demo', 'fill', 'fill-exchange', 'predict', 'predict-exchange', 'train', 'train-exchange'), _QUIET
         ),
         'benchmark': {'emulator': _QUIET},
-        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET, 'spins': _QUIET},
+        'launch': {'cluster': _QUIET, 'ldos': _QUIET, 'magnetic-scan': _QUIET, 'multiscale': _QUIET, 'spins': _QUIET},
         'model': {'export': _QUIET, 'import': _QUIET},
         'plot': {'exchange': _QUIET, 'temperatures': _QUIET, 'ldos': _QUIET, 'spins': _QUIET},
-        'show': {'exchange': _QUIET, 'model': _QUIET, 'spins': _QUIET},
+        'show': {'exchange': _QUIET, 'model': _QUIET, 'multiscale': _QUIET, 'spins': _QUIET},
     },
 }
 
@@ -59,8 +60,10 @@ aiida_mlkkr.add_command(train)
 aiida_mlkkr.add_command(train_exchange)
 launch.add_command(launch_ldos)
 launch.add_command(magnetic_scan)
+launch.add_command(launch_multiscale)
 launch.add_command(launch_spins)
 plot.add_command(plot_ldos)
 plot.add_command(plot_spins)
 plot.add_command(plot_temperatures)
+show.add_command(show_multiscale)
 show.add_command(show_spins)

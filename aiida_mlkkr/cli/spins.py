@@ -77,7 +77,9 @@ def launch_spins(
         found = {f'model_{k:03d}': model for k, model in enumerate(models)}
         if structure is not None:
             settings = {'configurations': configurations, 'missing_is_zero': missing_is_zero, 'seed': seed}
-            found |= _diluted(structure, exchange, _shares(concentrations), boxes, settings)
+            found |= _diluted(
+                structure, exchange, options.shares(concentrations or '', '--concentrations'), boxes, settings
+            )
         builder = SpinDynamicsWorkChain.get_builder_from_protocol(
             code or monte_carlo_program(),
             found,
@@ -225,15 +227,6 @@ def _diluted(
             raise ValueError(node.exit_message)
         models |= {f'box_{k}_{label}': model for label, model in found.items() if label != 'report'}
     return models
-
-
-def _shares(text: str | None) -> dict[str, float]:
-    try:
-        return {
-            name.strip(): float(share) for name, share in (part.split('=') for part in (text or '').split(',') if part)
-        }
-    except ValueError as error:
-        raise click.BadParameter(f'{text} is not like Mn=0.05,Cr=0.02', param_hint='--concentrations') from error
 
 
 def _numbers(text: str) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from aiida_mlkkr.demo.chain import SHARE, ChainRun
 from aiida_mlkkr.demo.page import Commands, html_page
 from aiida_mlkkr.demo.report import terminal_table
 from aiida_mlkkr.demo.tables import NOTHING, TextTable
+from aiida_mlkkr.workflows.multiscale.tools import name_of_shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
         transition, ground = entry['transition'], entry['ground_state'] or {}
         rows.append(
             (
-                _name(entry['shares']),
+                name_of_shares(entry['shares']),
                 entry['order'] or NOTHING,
                 _number(transition['temperature'], 1),
                 _number(transition.get('total_error'), 1),
@@ -118,22 +118,8 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
 
 
 def _verdict(tools: MultiscaleTools, chain: ChainRun) -> str:
-    """What was found, what failed, and where each pair comes from."""
-    results = tools.results
-    numbers = results['pairs']['numbers'] or {}
-    counted = ', '.join(f'{number} {origin}' for origin, number in numbers.items() if number)
-    lines = [f'Exchange of pairs: {counted or "none"}.']
-    for entry in results['compositions']:
-        transition = entry['transition']
-        reason = entry['failure'] or transition['reason']
-        if transition['temperature'] is None:
-            lines.append(f'{_name(entry["shares"])}: no transition: {reason}.')
-        else:
-            words = f'{transition["temperature"]:.1f} ± {transition["total_error"]:.1f} K ({transition["method"]})'
-            lines.append(f'{_name(entry["shares"])}: {entry["order"]} below {words}.')
-    failures = {name: entry['failure'] for name, entry in results['elements'].items() if entry['failure']}
-    lines += [f'{name} was left out: {reason}' for name, reason in failures.items()]
-    return '\n'.join([*lines, *([chain.problem] if chain.problem else [])])
+    """What was found, and what failed."""
+    return '\n'.join([*tools.summary(), *([chain.problem] if chain.problem else [])])
 
 
 def _write_figures(folder: Path, tools: MultiscaleTools) -> dict[str, str]:
@@ -144,13 +130,13 @@ def _write_figures(folder: Path, tools: MultiscaleTools) -> dict[str, str]:
         share = f'{100 * SHARE:g} % of the sites'
         figures['transitions.png'] = (tools.plot_transitions(), f'Where alloys order or freeze, {share} together.')
     for label in tools.labels:
-        name = _name(tools.entry(label)['shares'])
+        name = name_of_shares(tools.entry(label)['shares'])
         figures[f'{label}_curves.png'] = (
             tools.plot_order(label),
             f'{name}: magnetisation and overlap of two copies over the temperature.',
         )
     for label in tools.labels[:1]:
-        name = _name(tools.entry(label)['shares'])
+        name = name_of_shares(tools.entry(label)['shares'])
         figures[f'{label}_ground_state.png'] = (tools.plot_ground_state(label), f'{name}: a ground state.')
     for file, (figure, _) in figures.items():
         figure.savefig(folder / file)
@@ -177,11 +163,6 @@ def _seconds(chain: ChainRun) -> float:
     """From the beginning of the workchain to its end."""
     assert chain.node is not None
     return float((chain.node.mtime - chain.node.ctime).total_seconds())
-
-
-def _name(shares: Mapping[str, float]) -> str:
-    """A composition in words."""
-    return ', '.join(f'{element} {100 * share:g} %' for element, share in shares.items())
 
 
 def _number(value: float | None, digits: int) -> str:

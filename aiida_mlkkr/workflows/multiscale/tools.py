@@ -20,6 +20,8 @@ from aiida_mlkkr.plot.magnets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
@@ -70,6 +72,23 @@ class MultiscaleTools(WorkflowTools):
         from pandas import DataFrame
 
         return DataFrame([_row(entry) for entry in self.results['compositions']])
+
+    def summary(self) -> list[str]:
+        """Lines: where pairs come from, what each composition does or why that cannot be told, what was left out."""
+        results = self.results
+        numbers = results['pairs']['numbers'] or {}
+        counted = ', '.join(f'{number} {origin}' for origin, number in numbers.items() if number)
+        lines = [f'Exchange of pairs: {counted or "none"}.']
+        for entry in results['compositions']:
+            transition, name = entry['transition'], name_of_shares(entry['shares'])
+            if transition['temperature'] is None:
+                reason = entry['failure'] or transition['reason'] or 'the chain did not come so far'
+                lines.append(f'{name}: no transition: {reason}.')
+            else:
+                words = f'{transition["temperature"]:.1f} ± {transition["total_error"]:.1f} K ({transition["method"]})'
+                lines.append(f'{name}: {entry["order"]} below {words}.')
+        failures = {name: entry['failure'] for name, entry in results['elements'].items() if entry['failure']}
+        return lines + [f'{name} was left out: {reason}' for name, reason in failures.items()]
 
     def transition(self, label: str | None = None) -> Transition | None:
         """Temperature of the transition and its error, with that of the exchange, in K; None if there is none."""
@@ -140,6 +159,11 @@ class MultiscaleTools(WorkflowTools):
         if found is None:
             raise ValueError(f'there is no composition {wanted}; there are {", ".join(self.labels)}')
         return found
+
+
+def name_of_shares(shares: Mapping[str, float]) -> str:
+    """A composition in words."""
+    return ', '.join(f'{element} {100 * share:g} %' for element, share in shares.items())
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:

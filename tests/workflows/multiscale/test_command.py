@@ -1,0 +1,51 @@
+"""`aiida-mlkkr launch multiscale` and `show multiscale`."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+
+@pytest.fixture
+def run(aiida_profile):
+    """A function: run a command in the profile; it returns its output."""
+    from aiida_mlkkr.cli.root import aiida_mlkkr
+
+    def call(*arguments: str, code: int = 0) -> str:
+        command = [*arguments[:2], '-p', aiida_profile.name, *arguments[2:]]
+        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
+        assert result.exit_code == code, result.output
+        return ' '.join(result.output.split())
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ('composition', 'code', 'message'),
+    [
+        ('Mn', 2, 'Mn is not like Mn=0.05,Cr=0.02'),
+        ('Mn=1.5', 1, 'compositions'),
+        ('Xx=0.05', 1, 'there is no element Xx'),
+    ],
+)
+def test_what_cannot_be(run, pair, composition, code, message):
+    assert message in run('launch', 'multiscale', '-H', str(pair.writeout.pk), '-c', composition, code=code)
+
+
+def test_nothing_to_stand_on(run, pair):
+    """Without codes, exchange or a surrogate there are no pairs."""
+    shown = run('launch', 'multiscale', '-H', str(pair.writeout.pk), '-c', 'Mn=0.05', '--no-compute', code=1)
+    assert 'Mn 5 %: no transition: the chain did not come so far' in shown
+    assert 'not one pair could be had' in shown
+
+
+def test_the_summary_of_a_chain(run, chain):
+    shown = run('show', 'multiscale', str(chain.pk))
+    assert 'Exchange of pairs: 1 computed' in shown
+    assert 'Mn 20 %, Fe 10 %: no transition: there is no Fe' in shown
+    assert 'Fe was left out' in shown
+
+
+def test_another_workchain_is_not_shown(run, pair):
+    message = 'is no finished mlkkr.multiscale'
+    assert message in run('show', 'multiscale', str(pair.single.pk), code=1)
