@@ -48,7 +48,8 @@ def test_tools(chain):
     frame = tools.compositions().set_index('composition')
     assert frame.loc['Mn20_Fe10', 'reason'].startswith('there is no Fe')
     assert len(tools.pairs()) == 1
-    for figure in (tools.plot_exchange(), tools.plot_order(), tools.plot_cumulants(), tools.plot_ground_state()):
+    by_temperature = (tools.plot_order(), tools.plot_magnetisation(), tools.plot_cumulants())
+    for figure in (tools.plot_exchange(), *by_temperature, tools.plot_ground_state()):
         assert figure.axes
     with pytest.raises(ValueError, match='there is no composition Cr5'):
         tools.transition('Cr5')
