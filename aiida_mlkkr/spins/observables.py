@@ -192,8 +192,8 @@ FORMULAE: Final[dict[str, tuple[Callable[..., FloatArray], tuple[str, ...]]]] = 
 }
 """Observables and the means that they are computed from.
 
-Energy per moment [meV] and heat capacity per moment [k_B]; the magnetisation, the mean of |Σ m_i e_i| / Σ m_i, as a
-whole, along the field and of each group; the susceptibility per moment [µB/T] from fluctuations of |M|, in a field from
+Energy per moment [meV] and heat capacity per moment [k_B]; the magnetisation, the mean of ‖Σ m_i e_i‖ / Σ m_i, as a
+whole, along the field and of each group; the susceptibility per moment [µB/T] from fluctuations of ‖M‖, in a field from
 those along it, and β⟨M²⟩/3, which is that of the disordered phase; the cumulant (5 − 3⟨m⁴⟩/⟨m²⟩²)/2 of a vector, 0
 without and 1 with order; the overlap q_ab = Σ_i e_ia e'_ib / n of two copies as √⟨q²⟩, n⟨q²⟩ and
 (11 − 9⟨q⁴⟩/⟨q²⟩²)/2 with q² = Σ_ab q_ab² (L. W. Lee and A. P. Young, Phys. Rev. Lett. 90, 227203, 2003);

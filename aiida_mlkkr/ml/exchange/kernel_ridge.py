@@ -4,7 +4,7 @@ The kernel of two pairs is the symmetrised product of those of their sites,
 
     K = ½ [k(p_i, p'_i) k(p_j, p'_j) + k(p_i, p'_j) k(p_j, p'_i)] ,
 
-with k linear, Gaussian exp(−γ|p − p'|²) or Laplacian exp(−γ|p − p'|₁).
+with k linear, Gaussian exp(−γ‖p − p'‖²) or Laplacian exp(−γ‖p − p'‖₁).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class PairPrediction:
     :param half_width: J is within ``j ± half_width`` with the probability of the intervals' level, shape (n) [meV].
     :param outside: whether a pair is outside of what was learnt: an element or layers not seen, or a distance beyond
         those seen, shape (n). The interval does not hold then.
-    :param d: D, shape (n, 3) [meV], and ``d_half_width`` within which |ΔD| is with the same probability, shape (n)
+    :param d: D, shape (n, 3) [meV], and ``d_half_width`` within which ‖ΔD‖ is with the same probability, shape (n)
         [meV]; None from models that know nothing of it. ``s`` is S, shape (n, 3, 3) [meV], likewise.
     """
 
@@ -53,7 +53,7 @@ class ExchangeSurrogate:
     :param model: the model.
     :param intervals: from the pairs it was trained on, each predicted without its pair of elements.
     :param left_out: what these predictions were; None for a surrogate that was taken back.
-    :param d_intervals: those of |ΔD|; None if the model knows nothing of D.
+    :param d_intervals: those of ‖ΔD‖; None if the model knows nothing of D.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class PairEstimate:
     """What a model says of n pairs.
 
     :param mean: J, shape (n) [meV]; ``error`` its standard error as the model expects it, shape (n) [meV].
-    :param d: D, shape (n, 3) [meV], and ``d_error`` what |ΔD| is expected to be, shape (n) [meV]; None for a model that
+    :param d: D, shape (n, 3) [meV], and ``d_error`` what ‖ΔD‖ is expected to be, shape (n) [meV]; None for a model that
         knows nothing of it. ``s`` is S, shape (n, 3, 3) [meV], likewise.
     """
 
