@@ -53,7 +53,9 @@ def test_the_database_finds_it_by_its_elements(table):
 
     unusual = ExchangeData.from_table(replace(table, elements=('Os', 'Fe', 'Cr'))).store()
     usual = ExchangeData.from_table(table).store()
-    found = orm.QueryBuilder().append(ExchangeData, filters=ExchangeData.fields.elements.contains(['Os'])).all(flat=True)
+    found = (
+        orm.QueryBuilder().append(ExchangeData, filters=ExchangeData.fields.elements.contains(['Os'])).all(flat=True)
+    )
     assert unusual in found  # others may have made such a one, too
     assert usual not in found
 
