@@ -108,7 +108,7 @@ def aiida_storage(
 
 
 @pytest.fixture(scope='session')
-def aiida_profile(
+def aiida_profile_of_session(
     aiida_config: Config, aiida_profile_factory: Callable[..., Any], aiida_storage: Callable[[], dict[str, Any]]
 ) -> Iterator[Profile]:
     """A temporary profile without a broker: enough for ``run_get_node``."""
@@ -119,6 +119,16 @@ def aiida_profile(
     with aiida_profile_factory(aiida_config, **aiida_storage()) as profile, pytest.MonkeyPatch.context() as patch:
         patch.setattr(manager, 'create_runner', create_runner)
         yield profile
+
+
+@pytest.fixture(scope='module')
+def aiida_profile(aiida_profile_of_session: Profile) -> Profile:
+    """The profile, empty when the tests of a file begin.
+
+    What is found in a database (codes, write-outs, pairs, impurities) must not depend on the files that ran before.
+    """
+    aiida_profile_of_session.reset_storage()
+    return aiida_profile_of_session
 
 
 @pytest.fixture

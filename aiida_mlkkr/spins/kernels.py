@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 StateArray = NDArray[np.uint64]
+Direction = tuple[float, float, float]
 
 HEAT_BATH: Final = 0
 METROPOLIS: Final = 1
@@ -94,7 +95,7 @@ def _on_circle(state: StateArray) -> tuple[float, float]:
 
 
 @_compiled
-def _in_field(x: float, y: float, z: float, beta: float, state: StateArray) -> tuple[float, float, float]:
+def _in_field(x: float, y: float, z: float, beta: float, state: StateArray) -> Direction:
     """A direction e with probability ∝ exp(β h·e), h = (x, y, z)."""
     size = np.sqrt(x * x + y * y + z * z)
     strength = beta * size
@@ -133,6 +134,25 @@ def _alone(anisotropy: FloatArray, i: int, x: float, y: float, z: float) -> floa
 
 
 @_compiled
+def _gain(anisotropy: FloatArray, spins: FloatArray, i: int, new: Direction) -> float:
+    """Energy of the anisotropy that a turn sets free, e'·K_i e' − e·K_i e; 0 without one."""
+    if len(anisotropy) == 0:
+        return 0.0
+    return _alone(anisotropy, i, new[0], new[1], new[2]) - _alone(
+        anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2]
+    )
+
+
+@_compiled
+def _turn(spins: FloatArray, i: int, new: Direction, gain: float, beta: float, state: StateArray) -> None:
+    """Turn a moment with the probability min(1, exp β gain)."""
+    if gain < 0.0 and _uniform(state) >= np.exp(beta * gain):
+        return
+    size = 1.5 - 0.5 * (new[0] * new[0] + new[1] * new[1] + new[2] * new[2])  # 1/|e| up to rounding
+    spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
+
+
+@_compiled
 def heat_bath(
     spins: FloatArray,
     starts: IntArray,
@@ -152,13 +172,7 @@ def heat_bath(
     for i in range(len(spins)):
         x, y, z = local_field(spins, neighbours, couplings, starts[i], starts[i + 1])
         new = _in_field(x + zeeman[i, 0], y + zeeman[i, 1], z + zeeman[i, 2], beta, state)
-        if len(anisotropy):
-            gain = _alone(anisotropy, i, new[0], new[1], new[2])
-            gain -= _alone(anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2])
-            if gain < 0.0 and _uniform(state) >= np.exp(beta * gain):
-                continue
-        size = 1.5 - 0.5 * (new[0] * new[0] + new[1] * new[1] + new[2] * new[2])  # 1/|e| up to rounding
-        spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
+        _turn(spins, i, new, _gain(anisotropy, spins, i, new), beta, state)
 
 
 @_compiled
@@ -182,12 +196,7 @@ def over_relaxation(
         a, b, c = spins[i, 0], spins[i, 1], spins[i, 2]
         twice = 2.0 * (x * a + y * b + z * c) / square
         new = twice * x - a, twice * y - b, twice * z - c
-        if len(anisotropy):
-            gain = _alone(anisotropy, i, new[0], new[1], new[2]) - _alone(anisotropy, i, a, b, c)
-            if gain < 0.0 and _uniform(state) >= np.exp(beta * gain):
-                continue
-        size = 1.5 - 0.5 * (new[0] * new[0] + new[1] * new[1] + new[2] * new[2])
-        spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
+        _turn(spins, i, new, _gain(anisotropy, spins, i, new), beta, state)
 
 
 @_compiled
@@ -207,11 +216,7 @@ def metropolis(
         x, y, z = x + zeeman[i, 0], y + zeeman[i, 1], z + zeeman[i, 2]
         new = _in_field(0.0, 0.0, 0.0, 0.0, state)
         gain = x * (new[0] - spins[i, 0]) + y * (new[1] - spins[i, 1]) + z * (new[2] - spins[i, 2])
-        if len(anisotropy):
-            gain += _alone(anisotropy, i, new[0], new[1], new[2])
-            gain -= _alone(anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2])
-        if gain >= 0.0 or _uniform(state) < np.exp(beta * gain):
-            spins[i, 0], spins[i, 1], spins[i, 2] = new
+        _turn(spins, i, new, gain + _gain(anisotropy, spins, i, new), beta, state)
 
 
 @_compiled
