@@ -83,7 +83,7 @@ def simple_cubic(size: int) -> SpinModel:
     return dilute_model(lattice, couplings, Dopants({'Mn': 1.0}, {'Mn': 1.0}, [0]), [size] * 3, seed=1)
 
 
-def cubic(measurement: int = 12_000) -> list[Sequence[object]]:
+def cubic(measurement: int = 40_000) -> list[Sequence[object]]:
     """Crossings of the cumulants of all pairs of sizes."""
     cumulants = {}
     for size in SIZES:
@@ -94,7 +94,7 @@ def cubic(measurement: int = 12_000) -> list[Sequence[object]]:
         simulation = Simulation(simple_cubic(size), schedule, threads=1)
         simulation.run()
         found = Measurements.of_simulation(simulation).observables()
-        cumulants[size] = Cumulant(REDUCED, found.values['binder'], found.errors['binder'])
+        cumulants[size] = Cumulant(REDUCED, found.values['binder'], found.deviations['binder'])
         print(f'L = {size}: thermalised {found.measurements.thermalised.all()}, {time.perf_counter() - begin:.0f} s')
         print('   ', np.round(found.values['binder'], 4), '±', np.round(found.errors['binder'], 4), flush=True)
     rows: list[Sequence[object]] = [('small', 'large', 'crossing', 'error')]

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
+from scipy.linalg import block_diag
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.data.spin_model import SpinModelData
@@ -20,7 +21,7 @@ from aiida_mlkkr.spins.meanfield import (
 from aiida_mlkkr.spins.network import network, order_forbidden
 from aiida_mlkkr.spins.statistics import block_means
 from aiida_mlkkr.spins.temperatures import TemperatureSettings
-from aiida_mlkkr.spins.transition import BoxCurves, Transition, find_transition, order_of, turning_point
+from aiida_mlkkr.spins.transition import OF_TRANSITIONS, BoxCurves, Transition, find_transition, order_of, turning_point
 
 _OWN_OF_A_RUN: Final = ('autocorrelation', 'exchanges', 'distances')
 _OF_ARRAYS: Final = ('array|directions', 'array|positions', 'array|moments', 'array|box', 'default_array_name')
@@ -223,6 +224,7 @@ def _joined(number: int, parts: list[dict[str, np.ndarray]]) -> BoxCurves:
         together('thermalised').astype(bool),
         {name: together(name) for name in names},
         {name: together(f'{name}_error') for name in names},
+        {name: block_diag(*[part[f'{name}_deviations'] for part in parts])[:, order] for name in OF_TRANSITIONS},
     )
 
 

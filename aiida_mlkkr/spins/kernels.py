@@ -31,6 +31,7 @@ _WEAK: Final = 1e-7
 
 _FAST: Final = {'contract', 'reassoc', 'nsz', 'arcp'}
 _compiled = njit(cache=True, nogil=True, fastmath=_FAST)
+_inlined = njit(cache=True, nogil=True, fastmath=_FAST, inline='always')
 
 
 def local_field(
@@ -133,17 +134,15 @@ def _alone(anisotropy: FloatArray, i: int, x: float, y: float, z: float) -> floa
     )
 
 
-@_compiled
+@_inlined
 def _gain(anisotropy: FloatArray, spins: FloatArray, i: int, new: Direction) -> float:
     """Energy of the anisotropy that a turn sets free, e'·K_i e' − e·K_i e; 0 without one."""
     if len(anisotropy) == 0:
         return 0.0
-    return _alone(anisotropy, i, new[0], new[1], new[2]) - _alone(
-        anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2]
-    )
+    return _alone(anisotropy, i, new[0], new[1], new[2]) - _alone(anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2])
 
 
-@_compiled
+@_inlined
 def _turn(spins: FloatArray, i: int, new: Direction, gain: float, beta: float, state: StateArray) -> None:
     """Turn a moment with the probability min(1, exp β gain)."""
     if gain < 0.0 and _uniform(state) >= np.exp(beta * gain):

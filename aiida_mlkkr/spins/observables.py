@@ -117,7 +117,7 @@ class Measurements:
         return Observables(
             self,
             {name: value for name, (value, _) in found.items()},
-            {name: error for name, (_, error) in found.items()},
+            {name: deviations for name, (_, deviations) in found.items()},
         )
 
     def _together(self, names: Sequence[str]) -> FloatArray:
@@ -127,11 +127,20 @@ class Measurements:
 
 @dataclass(frozen=True, eq=False)
 class Observables:
-    """Observables by name (see :data:`FORMULAE`), shape (t, …), and their errors."""
+    """Observables by name (see :data:`FORMULAE`), shape (t, …), and their deviations by blocks, shape (b, t, …).
+
+    Neighbouring temperatures exchange their replicas, so that what is computed from several of them takes its error
+    from the deviations, whose products summed over the blocks are the covariance, and not from the errors of each.
+    """
 
     measurements: Measurements
     values: dict[str, FloatArray]
-    errors: dict[str, FloatArray]
+    deviations: dict[str, FloatArray]
+
+    @property
+    def errors(self) -> dict[str, FloatArray]:
+        """The error of each alone, shape (t, …)."""
+        return {name: np.linalg.norm(values, axis=0) for name, values in self.deviations.items()}
 
 
 def _thermalised(series: Sequence[FloatArray]) -> BoolArray:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .observables import Measurements
+from .transition import OF_TRANSITIONS
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,12 +37,14 @@ def measurements_from_arrays(arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
 def results_to_arrays(parts: Sequence[Measurements]) -> tuple[Arrays, dict[str, Any]]:
     """Observables of configurations as arrays by name with errors in ``NAME_error``, and the rest in plain JSON.
 
-    The errors are those of the mean over the configurations, of a single one those of its blocks of rounds.
+    The errors are those of the mean over the configurations, of a single one those of its blocks of rounds;
+    ``NAME_deviations`` has the parts of those that transitions are found from.
     """
     whole = parts[0] if len(parts) == 1 else Measurements.over_configurations(parts)
     observables = whole.observables()
     arrays: Arrays = {name: getattr(whole, name) for name in _ARRAYS}
     arrays |= observables.values
     arrays |= {f'{name}_error': values for name, values in observables.errors.items()}
+    arrays |= {f'{name}_deviations': observables.deviations[name] for name in OF_TRANSITIONS}
     arrays['thermalised'] = whole.thermalised.astype(np.int64)
     return arrays, {'number': whole.number, 'in_field': whole.in_field, 'groups': list(whole.groups)}

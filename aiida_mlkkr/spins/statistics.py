@@ -26,21 +26,22 @@ def block_means(series: FloatArray, blocks: int = BLOCKS) -> FloatArray:
 
 
 def jackknife(function: Callable[[FloatArray], FloatArray], blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """A function of means and its error.
+    """A function of means, and by how much it may be wrong.
 
     :param function: from means of shape (…) to values of any shape.
     :param blocks: independent estimates of the means, shape (b, …).
-    :return: values at the means, without the bias of order 1/b, and their errors; NaN if there is one block only.
+    :return: values at the means, without the bias of order 1/b, and deviations of shape (b, …), whose products summed
+        over the blocks are the covariance of the values; NaN if there is one block only.
     """
     number = len(blocks)
     mean = blocks.mean(axis=0)
     whole = function(mean)
     if number == 1:
-        return whole, np.full_like(whole, np.nan)
+        return whole, np.full_like(whole[None], np.nan)
     parts = np.array([function((number * mean - block) / (number - 1)) for block in blocks])
     average = parts.mean(axis=0)
-    error: FloatArray = np.sqrt((number - 1) * np.mean((parts - average) ** 2, axis=0))
-    return number * whole - (number - 1) * average, error
+    deviations: FloatArray = np.sqrt((number - 1) / number) * (parts - average)
+    return number * whole - (number - 1) * average, deviations
 
 
 def autocorrelation_time(series: FloatArray) -> FloatArray:

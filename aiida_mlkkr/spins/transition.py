@@ -17,6 +17,9 @@ Fit = Callable[['Cumulant'], float | None]
 ORDERED: Final = 0.4
 """Overlap of two copies at the lowest temperature from which on the moments count as ordered."""
 
+OF_TRANSITIONS: Final = ('binder', 'spin_glass_binder', 'susceptibility')
+"""Observables that transitions are found from."""
+
 MAGNETIC: Final = 0.25
 """Share of the overlap that the square of the magnetisation must have in a magnet."""
 
@@ -36,6 +39,7 @@ _BESIDE: Final = 3
 """Temperatures on either side of a maximum that a parabola is laid through."""
 
 _EDGE: Final = 0.005
+_SMALLEST: Final = 1e-12
 _SAMPLES: Final = 400
 _SURE: Final = 0.9
 
@@ -44,20 +48,26 @@ _SURE: Final = 0.9
 class Cumulant:
     """A quantity of a box against the temperature.
 
-    :param temperatures: ascending, shape (t) [K]; ``values`` and ``errors`` shape (t).
+    :param temperatures: ascending, shape (t) [K]; ``values`` shape (t).
+    :param deviations: of independent parts, shape (b, t): their products summed over b are the covariance.
     """
 
     temperatures: FloatArray
     values: FloatArray
-    errors: FloatArray
+    deviations: FloatArray
+
+    @property
+    def errors(self) -> FloatArray:
+        """The error of each value alone, shape (t)."""
+        return np.maximum(np.linalg.norm(self.deviations, axis=0), _SMALLEST)
 
     def at(self, chosen: BoolArray) -> Cumulant:
         """At some of the temperatures."""
-        return Cumulant(self.temperatures[chosen], self.values[chosen], self.errors[chosen])
+        return Cumulant(self.temperatures[chosen], self.values[chosen], self.deviations[:, chosen])
 
     def shaken(self, rng: np.random.Generator) -> Cumulant:
-        """With other values that are as likely."""
-        return replace(self, values=rng.normal(self.values, self.errors))
+        """With other values that are as likely, those of temperatures that go together being wrong together."""
+        return replace(self, values=self.values + rng.normal(size=len(self.deviations)) @ self.deviations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +77,7 @@ class BoxCurves:
     :param number: of moments in a box.
     :param temperatures: ascending, shape (t) [K]; ``thermalised`` shape (t).
     :param values: observables by name, shape (t, …), and their ``errors``.
+    :param deviations: of those that transitions are found from, see :class:`Cumulant`, shape (b, t).
     """
 
     number: int
@@ -74,12 +85,12 @@ class BoxCurves:
     thermalised: BoolArray
     values: Mapping[str, FloatArray]
     errors: Mapping[str, FloatArray]
+    deviations: Mapping[str, FloatArray]
 
     def cumulant(self, name: str) -> Cumulant:
         """An observable where the moments have thermalised and its error is known."""
-        errors = np.maximum(self.errors[name], 1e-12)
-        all_of_it = Cumulant(self.temperatures, self.values[name], errors)
-        return all_of_it.at(self.thermalised & np.isfinite(errors) & np.isfinite(self.values[name]))
+        whole = Cumulant(self.temperatures, self.values[name], self.deviations[name])
+        return whole.at(self.thermalised & np.isfinite(whole.errors) & np.isfinite(whole.values))
 
 
 @dataclass(frozen=True)
@@ -164,7 +175,7 @@ def crossing(small: Cumulant, large: Cumulant, seed: int = 0) -> tuple[float, fl
     """Where the cumulants of two boxes cross: below it that of the larger box is larger.
 
     A parabola through the logarithm of U/(1 − U) of each, which is almost straight, at the temperatures next to the
-    crossing, weighted with the errors; its error from random numbers with the errors of the points.
+    crossing, weighted with the errors; its error from random numbers with the covariance of the points.
 
     :return: the temperature and its error [K]; None if they do not cross at the given temperatures, or not for sure.
     """
@@ -191,7 +202,7 @@ def _logit(cumulant: Cumulant) -> Cumulant:
     """log U/(1 − U), of values that errors have brought out of the range just inside of it."""
     values = np.clip(cumulant.values, _EDGE, 1 - _EDGE)
     slopes = 1 / (values * (1 - values))
-    return Cumulant(cumulant.temperatures, np.log(values / (1 - values)), slopes * cumulant.errors)
+    return Cumulant(cumulant.temperatures, np.log(values / (1 - values)), slopes * cumulant.deviations)
 
 
 def _crossing(small: Cumulant, large: Cumulant) -> float | None:

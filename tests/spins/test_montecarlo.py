@@ -154,7 +154,7 @@ def test_simple_cubic_order() -> None:
         found = simulate(simple_cubic(size), temperatures, measurement=1600, sweeps=1, reflections=2)
         assert found.measurements.thermalised.all()
         kelvin = found.measurements.temperatures
-        cumulants.append(Cumulant(kelvin, found.values['binder'], found.errors['binder']))
+        cumulants.append(Cumulant(kelvin, found.values['binder'], found.deviations['binder']))
     temperature, error = crossing(*cumulants)
     assert BOLTZMANN * error < 0.01
     assert BOLTZMANN * temperature == pytest.approx(1.443, abs=0.02)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from spin_models import free, simple_cubic
@@ -12,7 +14,7 @@ from aiida_mlkkr.spins.meanfield import (
     soft_mode_temperature,
 )
 from aiida_mlkkr.spins.temperatures import TemperatureSettings
-from aiida_mlkkr.spins.transition import BoxCurves, Cumulant, crossing, find_transition, turning_point
+from aiida_mlkkr.spins.transition import OF_TRANSITIONS, BoxCurves, Cumulant, crossing, find_transition, turning_point
 from aiida_mlkkr.spins.units import BOLTZMANN
 
 TC = 20.0
@@ -32,7 +34,8 @@ def scaling(number: int, temperatures: np.ndarray, **changes: np.ndarray) -> Box
         'susceptibility': np.exp(-((x - 0.5) ** 2)),
     } | changes
     errors = {name: np.full_like(array, 1e-3) for name, array in values.items()}
-    return BoxCurves(number, temperatures, np.ones(len(temperatures), dtype=bool), values, errors)
+    deviations = {name: np.diag(errors[name]) for name in OF_TRANSITIONS}
+    return BoxCurves(number, temperatures, np.ones(len(temperatures), dtype=bool), values, errors, deviations)
 
 
 WIDE, NARROW = np.geomspace(1.0, 40.0, 16), np.linspace(17.0, 23.0, 9)
@@ -47,6 +50,18 @@ def test_crossing_of_two_sizes_in_wide_and_narrow_grids() -> None:
     assert found.error is not None
     assert found.temperature == pytest.approx(TC, abs=4 * found.error)
     assert 0.001 < found.error < 0.2
+
+
+def test_error_of_a_crossing_of_values_that_are_wrong_together() -> None:
+    """Of straight lines in log U/(1 − U), one shifted as a whole: shift over difference of the slopes."""
+    temperatures = np.linspace(19.0, 21.0, 9)
+    small, large = (1 / (1 + np.exp(slope * (temperatures - TC))) for slope in (1.0, 2.0))
+    shift = 0.02 * large * (1 - large)
+    together = crossing(Cumulant(temperatures, small, np.zeros((1, 9))), Cumulant(temperatures, large, shift[None]))
+    apart = crossing(Cumulant(temperatures, small, np.zeros((9, 9))), Cumulant(temperatures, large, np.diag(shift)))
+    assert together == pytest.approx((TC, 0.02), rel=0.1)
+    assert apart is not None
+    assert apart[1] < 0.016
 
 
 def test_one_box_has_a_maximum() -> None:
@@ -75,17 +90,17 @@ def test_orders() -> None:
 
 def test_what_has_not_thermalised_does_not_count() -> None:
     box = scaling(64, WIDE)
-    cold = BoxCurves(64, WIDE, WIDE > 30.0, box.values, box.errors)
+    cold = replace(box, thermalised=WIDE > 30.0)
     assert find_transition([cold]).order == 'unknown'
     assert turning_point(cold) is None
-    assert len(BoxCurves(64, WIDE, WIDE > 5.0, box.values, box.errors).cumulant('binder').values) == sum(WIDE > 5.0)
+    assert len(replace(box, thermalised=WIDE > 5.0).cumulant('binder').values) == sum(WIDE > 5.0)
 
 
 def test_no_crossing_is_told() -> None:
     same = [scaling(64, WIDE), scaling(216, WIDE, binder=scaling(64, WIDE).values['binder'] - 0.05)]
     found = find_transition(same)
     assert (found.temperature, found.reason) == (None, 'the cumulants of the two largest boxes do not cross for sure')
-    few = Cumulant(np.array([1.0, 2.0]), np.array([1.0, 0.0]), np.ones(2))
+    few = Cumulant(np.array([1.0, 2.0]), np.array([1.0, 0.0]), np.eye(2))
     assert crossing(few, few) is None
 
 
