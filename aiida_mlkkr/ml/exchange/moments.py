@@ -41,15 +41,16 @@ class SiteMoments:
 
     def of_elements(self, z: IntArray) -> FloatArray:
         """For nuclear charges (k,), shape (k); of unknown ones by interpolation along the row."""
-        return np.array([self.by_element.get(int(a), self._interpolated(int(a))) for a in z])
+        return np.array([self._of_element(a) for a in z.tolist()])
 
     def of_sites(self, z: IntArray, layers: IntArray) -> FloatArray:
         """For nuclear charges and layers, both of any one shape."""
-        found = [
-            self.by_layer.get((a, layer), self.by_element.get(a, self._interpolated(a)))
-            for a, layer in zip(z.ravel().tolist(), layers.ravel().tolist(), strict=True)
-        ]
+        places = zip(z.ravel().tolist(), layers.ravel().tolist(), strict=True)
+        found = [self.by_layer[a, layer] if (a, layer) in self.by_layer else self._of_element(a) for a, layer in places]
         return np.array(found).reshape(z.shape)
+
+    def _of_element(self, z: int) -> float:
+        return self.by_element[z] if z in self.by_element else self._interpolated(z)
 
     def _interpolated(self, z: int) -> float:
         row = element_features(z)[_PERIOD]
