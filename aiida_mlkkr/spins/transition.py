@@ -59,7 +59,8 @@ class Cumulant:
     @property
     def errors(self) -> FloatArray:
         """The error of each value alone, shape (t)."""
-        return np.maximum(np.linalg.norm(self.deviations, axis=0), _SMALLEST)
+        errors: FloatArray = np.maximum(np.linalg.norm(self.deviations, axis=0), _SMALLEST)
+        return errors
 
     def at(self, chosen: BoolArray) -> Cumulant:
         """At some of the temperatures."""
