@@ -31,7 +31,6 @@ _WEAK: Final = 1e-7
 
 _FAST: Final = {'contract', 'reassoc', 'nsz', 'arcp'}
 _compiled = njit(cache=True, nogil=True, fastmath=_FAST)
-_inlined = njit(cache=True, nogil=True, fastmath=_FAST, inline='always')
 
 
 def local_field(
@@ -134,21 +133,24 @@ def _alone(anisotropy: FloatArray, i: int, x: float, y: float, z: float) -> floa
     )
 
 
-@_inlined
+@_compiled
 def _gain(anisotropy: FloatArray, spins: FloatArray, i: int, new: Direction) -> float:
-    """Energy of the anisotropy that a turn sets free, e'·K_i e' − e·K_i e; 0 without one."""
-    if len(anisotropy) == 0:
-        return 0.0
-    return _alone(anisotropy, i, new[0], new[1], new[2]) - _alone(anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2])
+    """Energy of the anisotropy that a turn sets free, e'·K_i e' − e·K_i e."""
+    after = _alone(anisotropy, i, new[0], new[1], new[2])
+    return after - _alone(anisotropy, i, spins[i, 0], spins[i, 1], spins[i, 2])
 
 
-@_inlined
-def _turn(spins: FloatArray, i: int, new: Direction, gain: float, beta: float, state: StateArray) -> None:
-    """Turn a moment with the probability min(1, exp β gain)."""
-    if gain < 0.0 and _uniform(state) >= np.exp(beta * gain):
-        return
-    size = 1.5 - 0.5 * (new[0] * new[0] + new[1] * new[1] + new[2] * new[2])  # 1/|e| up to rounding
-    spins[i, 0], spins[i, 1], spins[i, 2] = size * new[0], size * new[1], size * new[2]
+@_compiled
+def _refused(gain: float, beta: float, state: StateArray) -> bool:
+    """Whether a turn is not made, by its probability min(1, exp β gain)."""
+    return bool(gain < 0.0 and _uniform(state) >= np.exp(beta * gain))
+
+
+@_compiled
+def _normalised(new: Direction) -> Direction:
+    """Of a length that is 1 up to rounding, which would grow over many sweeps."""
+    size = 1.5 - 0.5 * (new[0] * new[0] + new[1] * new[1] + new[2] * new[2])
+    return size * new[0], size * new[1], size * new[2]
 
 
 @_compiled
@@ -171,7 +173,9 @@ def heat_bath(
     for i in range(len(spins)):
         x, y, z = local_field(spins, neighbours, couplings, starts[i], starts[i + 1])
         new = _in_field(x + zeeman[i, 0], y + zeeman[i, 1], z + zeeman[i, 2], beta, state)
-        _turn(spins, i, new, _gain(anisotropy, spins, i, new), beta, state)
+        if len(anisotropy) and _refused(_gain(anisotropy, spins, i, new), beta, state):
+            continue
+        spins[i, 0], spins[i, 1], spins[i, 2] = _normalised(new)
 
 
 @_compiled
@@ -195,7 +199,9 @@ def over_relaxation(
         a, b, c = spins[i, 0], spins[i, 1], spins[i, 2]
         twice = 2.0 * (x * a + y * b + z * c) / square
         new = twice * x - a, twice * y - b, twice * z - c
-        _turn(spins, i, new, _gain(anisotropy, spins, i, new), beta, state)
+        if len(anisotropy) and _refused(_gain(anisotropy, spins, i, new), beta, state):
+            continue
+        spins[i, 0], spins[i, 1], spins[i, 2] = _normalised(new)
 
 
 @_compiled
@@ -215,7 +221,10 @@ def metropolis(
         x, y, z = x + zeeman[i, 0], y + zeeman[i, 1], z + zeeman[i, 2]
         new = _in_field(0.0, 0.0, 0.0, 0.0, state)
         gain = x * (new[0] - spins[i, 0]) + y * (new[1] - spins[i, 1]) + z * (new[2] - spins[i, 2])
-        _turn(spins, i, new, gain + _gain(anisotropy, spins, i, new), beta, state)
+        if len(anisotropy):
+            gain += _gain(anisotropy, spins, i, new)
+        if not _refused(gain, beta, state):
+            spins[i, 0], spins[i, 1], spins[i, 2] = new
 
 
 @_compiled
