@@ -2,8 +2,8 @@
 
 The equations, the speed of light and the exchange-correlation functional are those of the impurity solver (see
 :mod:`aiida_mlkkr.solver.core` and :mod:`aiida_mlkkr.solver.xc`), so that an atomic potential is a proper first guess
-for an atom in a crystal. The numerics is its own: a mesh r_i = r_0 exp(a i) from the nucleus to the vacuum, and the
-eight-point Adams-Moulton formula, which gives total energies to 1e-6 Ha for all elements.
+for an atom in a crystal. The numerics is its own (:mod:`aiida_mlkkr.solver.atomic_shells`), on a mesh from the nucleus
+to the vacuum, and gives total energies to 1e-6 Ha for all elements.
 
 Units: Rydberg and Bohr.
 """
@@ -17,11 +17,11 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from aiida_mlkkr.kkr.constants import SPEED_OF_LIGHT
 from aiida_mlkkr.kkr.elements import L_LETTERS, block, shells, symbol
+from aiida_mlkkr.solver.atomic_shells import bound_shells
 from aiida_mlkkr.solver.xc import VWN, lsda
 
 HEAVIEST: Final = 92
@@ -51,13 +51,8 @@ _DIVALENT_LANTHANIDES: Final = (63, 70)
 _STEP = 0.0125
 _INNERMOST = 1.0e-6  # times 1/Z
 _OUTERMOST = 60.0
-# Adams-Moulton formula of eighth order: weights of the derivatives at the new point and the seven before it
-_ADAMS = np.array([36799.0, 139849.0, -121797.0, 123133.0, -88547.0, 41499.0, -11351.0, 1375.0]) / 120960.0
-_START = 7
-
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Shells of an atom: (n, l, number of electrons) each.
 Shells = tuple[tuple[int, int, float], ...]
@@ -224,179 +219,6 @@ def _ordered(filled: dict[tuple[int, int], float]) -> Shells:
     return tuple((n, angular, electrons) for (n, angular), electrons in sorted(filled.items()) if electrons)
 
 
-@njit(cache=True, error_model='numpy')
-def _shell(
-    v: FloatArray,
-    r: FloatArray,
-    a: float,
-    z: float,
-    ell: int,
-    nodes: int,
-    energy: float,
-    inverse_c2: float,
-    adams: FloatArray,
-    work: FloatArray,
-) -> tuple[bool, float]:
-    """One bound shell in the full potential ``v`` (n,).
-
-    The rows 0 and 1 of ``work`` (6, n) return g and f, c times the usual small component; they vanish far outside.
-    With M = 1 + (E - v)/c^2: g' = g/r + M f, f' = -f/r - [E - v - l(l+1)/(r^2 M)] g. Returns (found, energy).
-    """
-    g, f, u, y, dg, df = work
-    n = r.shape[0]
-    low = -1.0e30
-    high = 1.0e30
-    centrifugal = ell * (ell + 1.0)
-    b0 = adams[0]
-    for _ in range(200):
-        if low > -1.0e29 and high < 1.0e29 and high - low < 1.0e-13 * (1.0 + abs(low)):
-            return False, energy
-        turning = -1
-        for k in range(n - 1, -1, -1):
-            if energy - v[k] - centrifugal / (r[k] * r[k]) > 0.0:
-                turning = k
-                break
-        if turning < 2 * _START:
-            low = energy
-            energy = 0.5 * energy if high > 1.0e29 else 0.5 * (low + high)
-            continue
-        match = min(turning, n - 2 * _START)
-        last = n - 1
-        decay = 0.0
-        for k in range(turning + 1, n):
-            decay += a * r[k] * np.sqrt(max(v[k] + centrifugal / (r[k] * r[k]) - energy, 0.0))
-            if decay > 34.0 and k > match + 2 * _START:
-                last = k
-                break
-        for k in range(last + 1):
-            kinetic = energy - v[k]
-            mass = 1.0 + kinetic * inverse_c2
-            u[k] = a * r[k] * mass
-            y[k] = a * r[k] * (kinetic - centrifugal / (r[k] * r[k] * mass))
-
-        # outwards from the powers at a point nucleus; without relativity M is 1 and f needs the next power of g
-        coupling = 4.0 * z * z * inverse_c2
-        s = np.sqrt(centrifugal + 1.0 - coupling)
-        for k in range(_START):
-            if inverse_c2 > 0.0:
-                g[k] = (r[k] / r[0]) ** s
-                mass_r = r[k] + (2.0 * z + (energy - v[k] - 2.0 * z / r[k]) * r[k]) * inverse_c2
-                f[k] = g[k] * (s - 1.0) / mass_r
-            else:
-                g[k] = (r[k] / r[0]) ** s * (1.0 - z * r[k] / (ell + 1.0))
-                f[k] = (r[k] / r[0]) ** s * (ell / r[k] - z)
-            dg[k] = u[k] * f[k] + a * g[k]
-            df[k] = -a * f[k] - y[k] * g[k]
-        found = 0
-        for k in range(_START, match + 1):
-            b1 = g[k - 1]
-            b2 = f[k - 1]
-            for j in range(1, 8):
-                b1 += adams[j] * dg[k - j]
-                b2 += adams[j] * df[k - j]
-            inverse = 1.0 / (1.0 - b0 * b0 * (a * a - u[k] * y[k]))
-            g[k] = (b1 * (1.0 + b0 * a) + b0 * u[k] * b2) * inverse
-            f[k] = (b2 * (1.0 - b0 * a) - b0 * y[k] * b1) * inverse
-            if g[k] * g[k - 1] < 0.0:
-                found += 1
-            if abs(g[k]) > 1.0e200:
-                return False, energy
-            dg[k] = u[k] * f[k] + a * g[k]
-            df[k] = -a * f[k] - y[k] * g[k]
-        g_left = g[match]
-        f_left = f[match]
-        if found != nodes:
-            if found > nodes:
-                high = energy
-                energy = 0.5 * (low + high) if low > -1.0e29 else 1.5 * energy - 0.1
-            else:
-                low = energy
-                energy = 0.5 * (low + high) if high < 1.0e29 else 0.7 * energy + 0.001
-            continue
-
-        # inwards from the decaying exponential
-        amplitude = 1.0e-15
-        for k in range(last, last - _START, -1):
-            kappa = np.sqrt(max(v[k] + centrifugal / (r[k] * r[k]) - energy, 1.0e-4))
-            g[k] = amplitude
-            f[k] = -(kappa + 1.0 / r[k]) * amplitude / (1.0 + (energy - v[k]) * inverse_c2)
-            dg[k] = u[k] * f[k] + a * g[k]
-            df[k] = -a * f[k] - y[k] * g[k]
-            amplitude *= np.exp(kappa * a * r[k])
-        for k in range(last - _START, match - 1, -1):
-            b1 = g[k + 1]
-            b2 = f[k + 1]
-            for j in range(1, 8):
-                b1 -= adams[j] * dg[k + j]
-                b2 -= adams[j] * df[k + j]
-            inverse = 1.0 / (1.0 - b0 * b0 * (a * a - u[k] * y[k]))
-            g[k] = (b1 * (1.0 - b0 * a) - b0 * u[k] * b2) * inverse
-            f[k] = (b2 * (1.0 + b0 * a) + b0 * y[k] * b1) * inverse
-            dg[k] = u[k] * f[k] + a * g[k]
-            df[k] = -a * f[k] - y[k] * g[k]
-        ratio = g_left / g[match]
-        f_right = f[match] * ratio
-        f[match] = f_left
-        g[match] = g_left
-        norm = 0.0
-        for k in range(match + 1):
-            norm += a * r[k] * (g[k] * g[k] + f[k] * f[k] * inverse_c2)
-        for k in range(match + 1, last + 1):
-            g[k] *= ratio
-            f[k] *= ratio
-            norm += a * r[k] * (g[k] * g[k] + f[k] * f[k] * inverse_c2)
-        change = g_left * (f_left - f_right) / norm
-        if change > 0.0:
-            low = energy
-        elif change < 0.0:
-            high = energy
-        if abs(change) < 1.0e-12 * (1.0 + abs(energy)):
-            scale = 1.0 / np.sqrt(norm)
-            for k in range(last + 1):
-                g[k] *= scale
-                f[k] *= scale
-            g[last + 1 :] = 0.0
-            f[last + 1 :] = 0.0
-            return True, energy
-        energy += change
-        if not low < energy < high:
-            energy = 0.5 * (low + high)
-    return False, energy
-
-
-@njit(cache=True, error_model='numpy')
-def _all_shells(
-    v: FloatArray,
-    r: FloatArray,
-    a: float,
-    z: float,
-    ells: IntArray,
-    nodes: IntArray,
-    energies: FloatArray,
-    inverse_c2: float,
-    small_weight: float,
-    adams: FloatArray,
-    densities: FloatArray,
-) -> int:
-    """All shells; writes g^2 + small_weight f^2, normalised, to ``densities`` (shells, n), replaces ``energies``.
-
-    Returns the index of a shell that was not found, or -1.
-    """
-    n = r.shape[0]
-    work = np.empty((6, n))
-    for i in range(ells.shape[0]):
-        found, energy = _shell(v, r, a, z, ells[i], nodes[i], energies[i], inverse_c2, adams, work)
-        energies[i] = energy
-        if not found:
-            return i
-        norm = 0.0
-        for k in range(n):
-            densities[i, k] = work[0, k] ** 2 + small_weight * work[1, k] ** 2
-            norm += a * r[k] * densities[i, k]
-        densities[i] /= norm
-    return -1
-
-
 def _running_integral(values: FloatArray) -> FloatArray:
     """Integral over the mesh index from the first point to each point (n,), by the six-point formula."""
     n = len(values)
@@ -471,8 +293,8 @@ def converge_atom(
     history: list[tuple[FloatArray, FloatArray]] = []
     weight = np.sqrt(dr)  # makes inner products of residuals r V integrals over r
     for _ in range(max_iterations):
-        failed = _all_shells(
-            v + nuclear, r, _STEP, float(z), ells, nodes, energies, inverse_c2, small_weight, _ADAMS, densities
+        failed = bound_shells(
+            v + nuclear, r, _STEP, float(z), ells, nodes, energies, inverse_c2, small_weight, densities
         )
         if failed >= 0:
             raise AtomError(f'The shell {_name(occupied[failed])} of the free atom {symbol(z)} was not found.')
