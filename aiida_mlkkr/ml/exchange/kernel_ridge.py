@@ -40,15 +40,18 @@ class SiteKernel:
         self.name = name
         self._descriptors = descriptors
         self._distances = self._measure(descriptors)
-        self._unit = float(self._distances.mean()) or 1.0
 
-    def training(self, width: float) -> FloatArray:
-        """Between the training's sites, shape (u, u)."""
-        return self._of(self._distances, width)
+    def training(self, width: float, seen: IntArray | None = None) -> FloatArray:
+        """Between the training's sites, shape (u, u).
+
+        :param seen: numbers of those that set the units; all if None.
+        """
+        known = self._distances if seen is None else self._distances[np.ix_(seen, seen)]
+        return self._of(self._distances, width, known)
 
     def with_others(self, descriptors: FloatArray, width: float) -> FloatArray:
         """Between other sites and the training's, shape (u', u)."""
-        return self._of(self._measure(descriptors), width)
+        return self._of(self._measure(descriptors), width, self._distances)
 
     def _measure(self, descriptors: FloatArray) -> FloatArray:
         match self.name:
@@ -60,8 +63,9 @@ class SiteKernel:
             case 'laplacian':
                 return np.asarray(cdist(descriptors, self._descriptors, 'cityblock'))
 
-    def _of(self, measured: FloatArray, width: float) -> FloatArray:
-        values: FloatArray = measured / self._unit if self.name == 'linear' else np.exp(-width * measured / self._unit)
+    def _of(self, measured: FloatArray, width: float, known: FloatArray) -> FloatArray:
+        unit = float(known.mean()) or 1.0
+        values: FloatArray = measured / unit if self.name == 'linear' else np.exp(-width * measured / unit)
         return values
 
 

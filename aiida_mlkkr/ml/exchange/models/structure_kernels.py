@@ -13,6 +13,7 @@ from aiida_mlkkr.ml.exchange.models.base import Arrays, PairEstimate, PairModel
 from aiida_mlkkr.ml.exchange.site_descriptors import DescriptorName, Frame, describe, sites_of
 from aiida_mlkkr.ml.exchange.splits import dimers
 from aiida_mlkkr.ml.models.base import Options
+from aiida_mlkkr.ml.splits import grouped_folds
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -58,6 +59,16 @@ class StructureKernel(PairModel):
         between = kernel.with_others(describe(self.descriptor, clusters, frame), self._width)
         mean = of_pairs(between, numbers, self._numbers) @ self._weights
         return PairEstimate(mean, np.full(len(pairs), self._error))
+
+    def left_out(self) -> PairEstimate:
+        """As of models of the other pairs, from the distances between sites that are there already."""
+        mean = np.zeros(len(self.pairs))
+        for fold in grouped_folds(self.pairs.element_pairs, self.folds, self.seed):
+            sites = self._kernel.training(self._width, np.unique(self._numbers[fold.train]))
+            matrix = of_pairs(sites, self._numbers, self._numbers[fold.train])
+            weights = ridge_weights(matrix[fold.train], self.pairs.j[fold.train], self._ridge)
+            mean[fold.test] = matrix[fold.test] @ weights
+        return PairEstimate(mean, np.full(len(mean), self._error))
 
     def _kernel_in(self, frame: Frame) -> SiteKernel:
         name = KERNELS[int(self.chosen['kernel'][0])]
