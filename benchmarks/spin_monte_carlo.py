@@ -83,7 +83,7 @@ def simple_cubic(size: int) -> SpinModel:
     return dilute_model(lattice, couplings, Dopants({'Mn': 1.0}, {'Mn': 1.0}, [0]), [size] * 3, seed=1)
 
 
-def cubic(measurement: int = 40_000) -> list[Sequence[object]]:
+def cubic(measurement: int = 12_000) -> list[Sequence[object]]:
     """Crossings of the cumulants of all pairs of sizes."""
     cumulants = {}
     for size in SIZES:
