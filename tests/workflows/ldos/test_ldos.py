@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from this_machine import code_on, computer_at
 
 from aiida_mlkkr.kkr.constants import RYDBERG_EV
 from aiida_mlkkr.kkr.ldos import LocalDensityOfStates
@@ -75,6 +76,30 @@ def test_another_impurity_takes_the_same_write_out(finished, manganese):
     assert awaited['writeout'].outputs.host_greenfunction.uuid == finished.outputs.host_greenfunction.uuid
     builder = manganese.builder(kkr=None, host_greenfunction=finished.outputs.host_greenfunction)
     assert 'host' not in builder._inputs(prune=True)
+
+
+def test_a_write_out_that_fails(manganese, tmp_path):
+    """Its own ends the chain with the reason; after that of another chain it looks once more."""
+    from aiida.engine import run_get_node
+    from aiida.engine.utils import instantiate_process
+    from aiida.manage import get_manager
+
+    program = tmp_path / 'mlkkr-kkrhost'
+    program.write_text('#!/bin/sh\necho no memory left >&2; exit 1\n')
+    program.chmod(0o755)
+    elsewhere = {'contour': {**COARSE['contour'], 'points': 12}}  # of which no write-out is there
+    kkr = code_on(computer_at(tmp_path), str(program), 'kkr.kkr')
+    builder = manganese.builder(kkr=kkr, overrides=elsewhere)
+    failed = run_get_node(builder).node
+    assert failed.exit_status == 410
+    assert 'no memory left' in failed.exit_message
+
+    chain = instantiate_process(get_manager().get_runner(), builder)
+    chain.setup()
+    chain.ctx.writeout = next(node for node in failed.called if node.process_label == 'HostWriteoutWorkChain')
+    chain.ctx.own_writeout = False
+    assert chain.inspect_host_writeout() is None
+    assert chain.should_write_out_host()
 
 
 @pytest.mark.parametrize(
