@@ -12,6 +12,7 @@ from scipy.linalg import block_diag
 
 from aiida_mlkkr import __version__
 from aiida_mlkkr.data.spin_model import SpinModelData
+from aiida_mlkkr.spins.correlations import half_thickness
 from aiida_mlkkr.spins.groundstate import GroundState, largest_torque
 from aiida_mlkkr.spins.meanfield import (
     glass_mean_field_temperature,
@@ -26,11 +27,15 @@ from aiida_mlkkr.spins.transition import OF_TRANSITIONS, BoxCurves, Transition, 
 _OWN_OF_A_RUN: Final = ('autocorrelation', 'exchanges', 'distances')
 _OF_ARRAYS: Final = ('array|directions', 'array|positions', 'array|moments', 'array|box', 'default_array_name')
 _BLOCKS: Final = 16
+_OF_HALF: Final = 0.999
+"""Of half of a box, that correlations reach at most."""
 
 
 @calcfunction
 def first_schedule(schedule: orm.Dict, temperatures: orm.Dict, **models: SpinModelData) -> dict[str, orm.Dict]:
     """The schedule with temperatures of a wide grid, and what is known of models before they are simulated.
+
+    Correlations are measured up to the schedule's ``correlation_reach``, or to half of the smallest box.
 
     :param temperatures: fields of :class:`~aiida_mlkkr.spins.temperatures.TemperatureSettings`.
     :return: ``schedule``, and ``report`` with the composition, networks and temperatures of mean field.
@@ -58,8 +63,9 @@ def first_schedule(schedule: orm.Dict, temperatures: orm.Dict, **models: SpinMod
         'configurations': {str(number): numbers.count(number) for number in sorted(set(numbers))},
     }
     grid = settings.wide(scales['soft_mode_temperature'] or 1.0)  # without exchange 1 K is as good as any
+    reach = min(schedule.get('correlation_reach', 0.0), *(_OF_HALF * half_thickness(model) for model in found.values()))
     return {
-        'schedule': orm.Dict({**schedule.get_dict(), 'temperatures': grid}),
+        'schedule': orm.Dict({**schedule.get_dict(), 'temperatures': grid, 'correlation_reach': reach}),
         'report': orm.Dict({**composition, 'networks': networks, **scales}),
     }
 

@@ -41,9 +41,11 @@ class PairShells:
         nothing = cls(np.zeros(0), np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64))
         if not reach:
             return nothing
-        thickness = float(1.0 / np.linalg.norm(np.linalg.inv(model.box), axis=0).max())
-        if reach >= thickness / 2:
-            raise SpinModelError(f'correlations reach {reach} Å at most {thickness / 2:.2f} Å, half of the box, can')
+        half = half_thickness(model)
+        if reach >= half:
+            raise SpinModelError(
+                f'correlation_reach is {reach:g} Å, but must be less than half of the box, {half:.2f} Å'
+            )
         pairs, lengths = _pairs_within(model, reach)
         if not len(pairs):
             return nothing
@@ -65,6 +67,12 @@ class PairShells:
         counts = np.diff(self.starts, append=len(self.pairs))
         means: FloatArray = np.add.reduceat(products, self.starts, axis=1) / (counts * len(spins))
         return means
+
+
+def half_thickness(model: SpinModel) -> float:
+    """Half of the distance of the faces of the box that are nearest to each other [Å]: no pair nearer than this is met
+    twice."""
+    return 0.5 / float(np.linalg.norm(np.linalg.inv(model.box), axis=0).max())
 
 
 def _pairs_within(model: SpinModel, reach: float) -> tuple[IntArray, FloatArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,9 @@ AGREEMENT: Final = 5.0
 
 ENOUGH: Final = 5.0
 """Autocorrelation times that a block must be long."""
+
+_DIGITS: Final = 3
+"""Of distances [Å] that are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +96,17 @@ class Measurements:
             same = (part.number, part.groups, part.in_field) == (first.number, first.groups, first.in_field)
             if not same or not np.array_equal(part.temperatures, first.temperatures):
                 raise SpinModelError('only models of one kind at the same temperatures can be averaged')
-        shells = [part.distances for part in parts]
-        equal = all(np.array_equal(np.round(shell, 3), np.round(shells[0], 3)) for shell in shells)
-        names = [name for name in first.blocks if equal or name != 'correlations']
-        blocks = {name: np.stack([part.blocks[name].mean(axis=0) for part in parts]) for name in names}
+        means = [{name: values.mean(axis=0) for name, values in part.blocks.items()} for part in parts]
+        shells = [np.round(part.distances, _DIGITS) for part in parts]
+        common = [np.isin(own, reduce(np.intersect1d, shells)) for own in shells]  # a rare one is not in every model
+        for mean, chosen in zip(means, common, strict=True):
+            mean['correlations'] = mean['correlations'][:, chosen]
         own = [part.observables().values for part in parts]
         return replace(
             first,
-            distances=first.distances if equal else np.zeros(0),
-            blocks=blocks | {name: np.stack([values[name] for values in own]) for name in OF_EACH},
+            distances=first.distances[common[0]],
+            blocks={name: np.stack([mean[name] for mean in means]) for name in first.blocks}
+            | {name: np.stack([values[name] for values in own]) for name in OF_EACH},
             thermalised=np.all([part.thermalised for part in parts], axis=0),
             autocorrelation=np.max([part.autocorrelation for part in parts], axis=0),
             exchanges=np.mean([part.exchanges for part in parts], axis=0),

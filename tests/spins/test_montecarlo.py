@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from spin_models import free, simple_cubic
@@ -84,6 +86,25 @@ def test_fluctuations_over_configurations_are_those_of_each() -> None:
     k = np.outer([0.5, 2.5], 1 / temperatures)
     exact = np.mean((1 - (k / np.sinh(k)) ** 2) / 2, axis=0)
     np.testing.assert_allclose(found.values['heat_capacity'], exact, atol=0.03)
+
+
+def test_correlations_over_configurations_are_those_at_distances_of_all() -> None:
+    third = [0.0, 2.0, 4.0], [0.0, 2.0, 5.0]
+    chain = free({(0, 1): np.eye(3)}, 3)
+    models = [replace(chain, positions=np.outer(x, [1.0, 0.0, 0.0])) for x in third]
+    parts = [simulate(model, [0.5], correlation_reach=4.5).measurements for model in models]
+    assert [part.distances.tolist() for part in parts] == [[2.0, 4.0], [2.0, 3.0]]
+    found = Measurements.over_configurations(parts).observables()
+    assert found.measurements.distances.tolist() == [2.0]
+    coupled, free_pair = langevin(np.array([2.0])), 0.0
+    exact = np.mean([(coupled + free_pair) / 2, coupled])
+    np.testing.assert_allclose(found.values['correlations'], exact, atol=0.03)
+
+
+def test_correlations_reach_less_than_half_of_the_box() -> None:
+    schedule = Schedule(temperatures=(5.0,), seed=1, correlation_reach=6.0)
+    with pytest.raises(SpinModelError, match=r'correlation_reach is 6 Å, but must be less than .* 6\.00 Å'):
+        Simulation(simple_cubic(4), schedule)
 
 
 def test_dimer_with_a_full_tensor() -> None:

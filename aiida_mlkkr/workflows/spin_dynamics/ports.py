@@ -34,7 +34,7 @@ def define_inputs(spec: Any) -> None:
         serializer=orm.to_aiida_type,
         validator=validate_schedule,
         help='Of all simulations: seed, and where other than the defaults thermalisation, measurement, cooling, '
-        'correlation_reach …; without temperatures.',
+        'correlation_reach (Å, at most half of the smallest box) …; without temperatures.',
     )
     spec.input(
         'temperatures',

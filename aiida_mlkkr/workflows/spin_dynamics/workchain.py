@@ -83,6 +83,7 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
             **self.inputs.models,
         )
         self.ctx.schedule, self.ctx.report = found['schedule'], found['report']
+        self.ctx.first_schedule = self.ctx.schedule
 
     def should_simulate(self) -> bool:
         """Whether there are temperatures left to simulate at."""
@@ -138,7 +139,7 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
 
     def _further(self, function: Any, label: str, **more: orm.Data) -> dict[str, orm.Dict]:
         found: dict[str, orm.Dict] = function(
-            schedule=self.inputs.schedule,
+            schedule=self.ctx.first_schedule,
             temperatures=self.inputs.temperatures,
             metadata={'call_link_label': label},
             **more,

@@ -42,7 +42,7 @@ def ferromagnet(codes):
     """The simple cubic lattice in boxes of two sizes."""
     models = {f'size_{size}': node_of(simple_cubic(size, exchange=J)) for size in (4, 6)}
     temperatures = {'number': 8, 'lowest': 0.2, 'refined_number': 6}
-    schedule = {'measurement': 1920, 'reflections': 1, 'cooling': 50, 'correlation_reach': 4.5}
+    schedule = {'measurement': 1920, 'reflections': 1, 'cooling': 50}
     return run(codes, models, False, temperatures=temperatures, schedule=schedule)
 
 
@@ -87,6 +87,8 @@ def test_transition_of_a_ferromagnet(ferromagnet):
     assert magnetisation[0] > 0.85
     assert magnetisation[-1] < 0.25
     # neighbours have the energy, at the temperatures of the wide grid
+    distances = curves.get_array('distances_216')  # up to half of the smaller box
+    assert distances.tolist() == pytest.approx([3.0, 18**0.5, 27**0.5])
     nearest = curves.get_array('correlations_216')[:, 0]
     measured = np.isfinite(nearest)
     assert measured.sum() == 8
