@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
+from threadpoolctl import threadpool_limits
 
 from aiida_mlkkr.benchmark.rows import Row, Table
 from aiida_mlkkr.exchange.pairs import Pairs
@@ -86,7 +91,7 @@ class PairPlan:
     :param models: names; ``splits`` likewise.
     :param seeds: of the splits that are dealt at random, into so many ``folds``.
     :param fractions: of the training pairs of elements, for learning curves in the first fold of the split ``pair``.
-    :param slow: models for which one seed is enough, and only the splits that are dealt at random.
+    :param slow: models for which the first seed is enough.
     """
 
     models: tuple[str, ...]
@@ -96,10 +101,9 @@ class PairPlan:
     fractions: tuple[float, ...] = (0.1, 0.2, 0.4, 0.7)
     slow: tuple[str, ...] = ()
 
-    def models_of(self, split: PairSplit, seed: int) -> list[str]:
-        """Models that are measured on a split."""
-        thorough = split not in SEEDED or seed != self.seeds[0]
-        return [model for model in self.models if not (thorough and model in self.slow)]
+    def models_of(self, seed: int) -> list[str]:
+        """Models that are measured with a seed."""
+        return [model for model in self.models if seed == self.seeds[0] or model not in self.slow]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,20 +127,33 @@ class ExchangeBenchmark:
 
     :param pairs: the cleaned table; ``with_duplicates`` the same with the rows that occur twice, for the leaky split.
     :param folder: for the tables.
+    :param processes: how many train at the same time, each on one core: as many as there are cores if None.
+        The scores do not depend on it.
     """
 
-    def __init__(self, pairs: Pairs, with_duplicates: Pairs, plan: PairPlan, folder: Path, progress: Progress) -> None:
-        self.pairs, self.with_duplicates, self.plan, self._progress = pairs, with_duplicates, plan, progress
+    def __init__(
+        self,
+        pairs: Pairs,
+        with_duplicates: Pairs,
+        plan: PairPlan,
+        folder: Path,
+        progress: Progress,
+        processes: int | None = None,
+    ) -> None:
+        self.pairs, self.with_duplicates, self.plan = pairs, with_duplicates, plan
+        self._progress, self._processes = progress, processes or len(os.sched_getaffinity(0))
         self.table, self._parity = Table(folder / SCORES, PairRow), Table(folder / PARITY, ParityRow)
 
     def run(self) -> None:
-        """Measure what is missing."""
+        """Measure what is missing; rows are written in the order of the plan."""
         tasks = [task for task in self._tasks() if task.key not in self.table]
         bar = self._progress.add_task('training and predicting', total=len(tasks))
-        for task in tasks:
-            self._progress.update(bar, description=f'{task.model}: {task.split} {task.seed}, {task.fold.name}')
-            self._measure(task)
-            self._progress.advance(bar)
+        with ProcessPoolExecutor(self._processes, get_context('spawn'), _on_one_core) as pool:
+            found = pool.map(measured, [self._pairs(task.split) for task in tasks], tasks)
+            for task, (row, prediction) in zip(tasks, found, strict=True):
+                self._keep(task, row, prediction)
+                self._progress.update(bar, description=f'{task.model}: {task.split} {task.seed}, {task.fold.name}')
+                self._progress.advance(bar)
 
     def parity(self) -> dict[str, tuple[FloatArray, FloatArray]]:
         """Computed and predicted J of the pairs left out, by model."""
@@ -151,7 +168,7 @@ class ExchangeBenchmark:
         for split in self.plan.splits:
             for seed in self.plan.seeds if split in SEEDED else self.plan.seeds[:1]:
                 folds = pair_folds(self._pairs(split), split, self.plan.folds, seed)
-                models = self.plan.models_of(split, seed)
+                models = self.plan.models_of(seed)
                 yield from (Task(split, seed, fold, 1.0, model) for model in models for fold in folds)
         if 'pair' in self.plan.splits:
             yield from self._learning_curves()
@@ -167,14 +184,19 @@ class ExchangeBenchmark:
     def _pairs(self, split: PairSplit) -> Pairs:
         return self.with_duplicates if split == 'leaky' else self.pairs
 
-    def _measure(self, task: Task) -> None:
-        pairs = self._pairs(task.split)
-        row, prediction = measured(pairs, task)
+    def _keep(self, task: Task, row: PairRow, prediction: PairPrediction | None) -> None:
         if prediction is not None and (task.split, task.seed, task.fraction) == ('pair', self.plan.seeds[0], 1.0):
             for pair, predicted in zip(task.fold.test.tolist(), prediction.j.tolist(), strict=True):
                 if (task.model, str(pair)) not in self._parity:
-                    self._parity.add(ParityRow(task.model, pair, float(pairs.j[pair]), predicted))
+                    self._parity.add(ParityRow(task.model, pair, float(self.pairs.j[pair]), predicted))
         self.table.add(row)
+
+
+def _on_one_core() -> None:
+    """Prepare a process: one thread, of libraries loaded now or later; an interrupt is for the first one."""
+    os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
+    threadpool_limits(limits=1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def measured(pairs: Pairs, task: Task) -> tuple[PairRow, PairPrediction | None]:

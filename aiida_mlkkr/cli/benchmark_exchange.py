@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aiida_mlkkr.cli import options
+
 if TYPE_CHECKING:
     from aiida_mlkkr.benchmark.exchange import PairPlan
 
@@ -32,6 +34,7 @@ SLOW_MODELS = ('composition_automl', 'compressed_soap_krr', 'coulomb_matrix_krr'
 @click.option('-m', '--models', metavar='NAMES', help='Models, separated by commas.  [default: all]')
 @click.option('-s', '--splits', metavar='NAMES', help='What is left out, separated by commas.  [default: all]')
 @click.option('--quick', is_flag=True, help='Three models, one seed, without elements and geometries left out: a try.')
+@options.JOBS(help='Trainings at a time, each on one core.  [default: the number of cores]')
 @click.option(
     '-o',
     '--output',
@@ -40,7 +43,15 @@ SLOW_MODELS = ('composition_automl', 'compressed_soap_krr', 'coulomb_matrix_krr'
     show_default=True,
     help='Folder for tables and figures; what its table holds already is not computed again.',
 )
-def exchange(table: Path, mapping: str, models: str | None, splits: str | None, quick: bool, output: Path) -> None:
+def exchange(
+    table: Path,
+    mapping: str,
+    models: str | None,
+    splits: str | None,
+    quick: bool,
+    jobs: int | None,
+    output: Path,
+) -> None:
     """Compare surrogates of exchange on a table of pairs, split in honest ways and in the one that leaks.
 
     The table is cleaned first; what is dropped or flagged is said. No profile of AiiDA is needed.
@@ -69,7 +80,8 @@ def exchange(table: Path, mapping: str, models: str | None, splits: str | None, 
         output.mkdir(parents=True, exist_ok=True)
         with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as progress:
             plan = _plan(models, splits, quick)
-            measured = ExchangeBenchmark(cleaned.pairs, with_duplicates(raw, cleaned), plan, output, progress)
+            repeated = with_duplicates(raw, cleaned)
+            measured = ExchangeBenchmark(cleaned.pairs, repeated, plan, output, progress, jobs)
             measured.run()
     except (ExchangeError, DatasetError, ModelError) as error:
         raise click.ClickException(str(error)) from error
@@ -80,11 +92,10 @@ def exchange(table: Path, mapping: str, models: str | None, splits: str | None, 
 
 def _plan(models: str | None, splits: str | None, quick: bool) -> PairPlan:
     from aiida_mlkkr.benchmark.exchange import PairPlan
-    from aiida_mlkkr.cli.options import chosen
     from aiida_mlkkr.ml.exchange.models import model_names
     from aiida_mlkkr.ml.exchange.splits import SEEDED, SPLITS
 
-    names = chosen(models, QUICK_MODELS if quick and models is None else model_names(), '--models')
+    names = options.chosen(models, QUICK_MODELS if quick and models is None else model_names(), '--models')
     if quick:
-        return PairPlan(names, chosen(splits, SEEDED, '--splits'), seeds=(0,))
-    return PairPlan(names, chosen(splits, SPLITS, '--splits'), slow=SLOW_MODELS)
+        return PairPlan(names, options.chosen(splits, SEEDED, '--splits'), seeds=(0,))
+    return PairPlan(names, options.chosen(splits, SPLITS, '--splits'), slow=SLOW_MODELS)

@@ -50,6 +50,19 @@ def test_it_writes_tables_and_figures_and_goes_on(arguments: list[str], tmp_path
     assert (tmp_path / 'out' / 'parity.png').is_file()
 
 
+def test_one_process_or_two_make_no_difference(arguments: list[str], tmp_path: Path) -> None:
+    found = []
+    for jobs in ('1', '2'):
+        asked = [*arguments[:-1], str(tmp_path / jobs), '--models', 'median,coulomb_matrix_krr', '--splits', 'element']
+        result = CliRunner().invoke(exchange, [*asked, '--jobs', jobs])
+        assert result.exit_code == 0, result.output
+        with (tmp_path / jobs / 'scores.csv').open() as stream:
+            rows = [{name: x for name, x in row.items() if 'seconds' not in name} for row in csv.DictReader(stream)]
+        found.append(rows)
+    assert found[0] == found[1]
+    assert {row['fold'] for row in found[0]} == {'V', 'Cr', 'Mn', 'Fe', 'Co'}, 'slow models, too'
+
+
 def test_what_cannot_be_measured_is_said(arguments: list[str], tmp_path: Path) -> None:
     unknown = CliRunner().invoke(exchange, [*arguments, '--models', 'oracle'])
     assert unknown.exit_code == 2
