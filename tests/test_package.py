@@ -50,7 +50,7 @@ def test_classifiers_follow_the_aiida_registry():
 
 
 @pytest.mark.parametrize(
-    'room', ['kkr', 'solver', 'exchange', 'spins', 'ml', 'plot', 'benchmark', 'calculations.records']
+    'room', ['common', 'kkr', 'solver', 'exchange', 'spins', 'ml', 'plot', 'benchmark', 'calculations.records']
 )
 def test_pure_rooms_import_no_aiida(room):
     code = f"""

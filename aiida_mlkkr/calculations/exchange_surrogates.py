@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiida_mlkkr.calculations.spin_models import lattice_of_structure
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.exchange.errors import ExchangeError
@@ -22,7 +23,6 @@ from aiida_mlkkr.kkr.patterns import nuclear_charge
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.exchange.in_host import ExchangeSettings, HostSurrogate, learnable
 from aiida_mlkkr.ml.exchange.surrogate import PairPrediction
-from aiida_mlkkr.ml.spec import first_complaint
 from aiida_mlkkr.spins.errors import SpinModelError
 
 Vector = tuple[float, float, float]

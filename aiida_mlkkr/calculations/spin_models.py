@@ -9,6 +9,7 @@ from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.spin_model import SpinModelData
 from aiida_mlkkr.exchange.errors import ExchangeError
@@ -17,7 +18,6 @@ from aiida_mlkkr.spins.couplings import TOLERANCE, Couplings, bonds_of_table
 from aiida_mlkkr.spins.dilute import Dopants, dilute_model
 from aiida_mlkkr.spins.errors import SpinModelError
 from aiida_mlkkr.spins.lattice import HostLattice
-from aiida_mlkkr.spins.main import first_complaint
 from aiida_mlkkr.spins.meanfield import dilute_mean_field_temperature
 from aiida_mlkkr.spins.network import network, order_forbidden
 

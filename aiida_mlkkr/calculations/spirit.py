@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final
 import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
+from aiida_mlkkr.common.complaints import complaint_on
 from aiida_mlkkr.data.spin_model import SpinModelData
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.spins.errors import SpinModelError
-from aiida_mlkkr.spins.main import first_complaint
 from aiida_mlkkr.spins.schedule import Temperature
 from aiida_mlkkr.spins.spirit import DIRECTIONS, NEGLECTED, TRAJECTORY, pair_rows, parameters_of, trajectory_script
 
@@ -76,11 +76,7 @@ RETRIEVED: Final = (TRAJECTORY, DIRECTIONS)
 
 def validate_dynamics(value: orm.Dict, _: object) -> str | None:
     """Message on settings of dynamics that are not valid."""
-    try:
-        DynamicsSettings.model_validate(value.get_dict())
-    except ValidationError as error:
-        return first_complaint(error)
-    return None
+    return complaint_on(value.get_dict(), DynamicsSettings)
 
 
 def validate_parameters(value: orm.Dict, _: object) -> str | None:

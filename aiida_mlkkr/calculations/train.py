@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from aiida import orm
-from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob
-from pydantic import ValidationError
 
-from aiida_mlkkr import __version__
+from aiida_mlkkr.calculations.program import ProgramCalculation, validate_program
 from aiida_mlkkr.calculations.spin_models import lattice_of_structure
+from aiida_mlkkr.common.complaints import complaint_on
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.ml.exchange.training import ExchangeTask
-from aiida_mlkkr.ml.spec import first_complaint
-from aiida_mlkkr.ml.train_main import CHECKPOINT, INPUT, MODEL, PROGRESS, REPORT
+from aiida_mlkkr.ml.train_main import CHECKPOINT, INPUT, MODEL, REPORT
 from aiida_mlkkr.ml.training import TrainingTask
 
 OUTPUT: Final = 'train.out'
-
-_LEAST_MARGIN: Final = 60.0
-_MARGIN: Final = 0.05
-"""Of the wallclock time, kept for the start of the program, the last step of the training and its checkpoint."""
-
 
 Data = ImpurityDatasetData | ExchangeData
 
@@ -36,11 +28,7 @@ Data = ImpurityDatasetData | ExchangeData
 def validate_settings(value: orm.Dict, _: object) -> str | None:
     """Message on settings of a training that are not valid: of a surrogate of exchange, if they have ``exchange``."""
     content = value.get_dict()
-    try:
-        (ExchangeTask if 'exchange' in content else TrainingTask).model_validate(content)
-    except ValidationError as error:
-        return first_complaint(error)
-    return None
+    return complaint_on(content, ExchangeTask if 'exchange' in content else TrainingTask)
 
 
 def validate_datasets(value: Mapping[str, Data], _: object) -> str | None:
@@ -66,15 +54,9 @@ def _different(kinds: Mapping[str, Mapping[str, Any]]) -> str | None:
     return None
 
 
-def validate_inputs(value: Mapping[str, Any], _: object) -> str | None:
-    """Message on settings for other data, or on a checkpoint that the computer of the code does not have."""
-    message = _other_data(value)
-    if message:
-        return message
-    parent, code = value.get('parent_folder'), value.get('code')
-    if parent is None or code is None or parent.computer.pk == code.computer.pk:
-        return None
-    return f'parent_folder is on {parent.computer.label}, the code on {code.computer.label}'
+def validate_inputs(value: Mapping[str, Any], port: Any) -> str | None:
+    """Message on settings for other data, or on what no program can be run with."""
+    return _other_data(value) or validate_program(value, port)
 
 
 def _other_data(value: Mapping[str, Any]) -> str | None:
@@ -94,20 +76,12 @@ def is_empty(node: ImpurityDatasetData) -> bool:
     return not node.base.attributes.get('number')
 
 
-def time_to_train(max_wallclock_seconds: float) -> float:
-    """Seconds after which a training of a job with a limit stops by itself."""
-    return max_wallclock_seconds - min(max(_LEAST_MARGIN, _MARGIN * max_wallclock_seconds), 0.5 * max_wallclock_seconds)
-
-
-class TrainCalculation(CalcJob):
+class TrainCalculation(ProgramCalculation):
     """Train an emulator of impurity potentials or a surrogate of exchange with ``aiida-mlkkr-train``."""
 
-    CACHE_VERSION = __version__  # type: ignore[assignment]  # it is only compared
-
-    @classmethod
-    def is_valid_cache(cls, node: orm.ProcessNode) -> bool:
-        """Only what went well: a failure may be that of the machine, or of limits that the hash leaves out."""
-        return bool(node.is_finished_ok) and super().is_valid_cache(node)
+    noun = 'training'
+    order_file = INPUT
+    checkpoint_file = CHECKPOINT
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -137,18 +111,10 @@ class TrainCalculation(CalcJob):
             required=False,
             help='With exchange data: the host, its cell as small as can be, for its symmetry.',
         )
-        spec.input(
-            'parent_folder',
-            valid_type=orm.RemoteData,
-            required=False,
-            help='Remote folder of a training with the same settings and datasets, whose checkpoint is gone on with.',
-        )
         spec.inputs.validator = validate_inputs
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = 'mlkkr.train'
         options['output_filename'].default = OUTPUT
-        options['resources'].default = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
-        options['withmpi'].default = False
         spec.output('model', valid_type=SurrogateData, required=False, help='The model trained on all data.')
         spec.output(
             'report',
@@ -163,36 +129,10 @@ class TrainCalculation(CalcJob):
             help='Losses of all steps: stage (number of its name in the attribute stages), step, time, and each loss.',
         )
         spec.default_output_node = 'report'
-        spec.exit_code(220, 'ERROR_INPUT_REFUSED', message='the training was refused: {reason}')
-        spec.exit_code(
-            310,
-            'ERROR_OUTPUT_MISSING',
-            message='the training has left no report and no checkpoint: {reason}. See the files of the scheduler.',
-        )
-        spec.exit_code(
-            311, 'ERROR_OUTPUT_INVALID', message='a result of the training cannot be read: {reason}. Run it again.'
-        )
-        spec.exit_code(
-            400,
-            'ERROR_OUT_OF_WALLTIME',
-            message='the training has stopped before its time was over: give remote_folder as parent_folder to go on '
-            'from its checkpoint',
-        )
         spec.exit_code(
             401,
             'ERROR_WALLTIME_TOO_SHORT',
             message='not one step of the training fits into the time: raise metadata.options.max_wallclock_seconds',
-        )
-        spec.exit_code(
-            410,
-            'ERROR_INTERRUPTED',
-            message='the training was interrupted ({reason}): give remote_folder as parent_folder to go on from its '
-            'checkpoint',
-        )
-        spec.exit_code(
-            411,
-            'ERROR_ABORTED',
-            message='a file could be neither read nor written: {reason}. Check permissions, disk space and quota.',
         )
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
@@ -201,26 +141,7 @@ class TrainCalculation(CalcJob):
         order = {'task': self.inputs.settings.get_dict(), 'datasets': sorted(datasets)}
         if 'structure' in self.inputs:
             order['rotations'] = lattice_of_structure(self.inputs.structure).operations[0].tolist()
-        limit = self.inputs.metadata.options.get('max_wallclock_seconds')
-        if limit is not None:
-            order['walltime'] = time_to_train(limit)
-        with folder.open(INPUT, 'w', encoding='utf-8') as file:
-            json.dump(order, file, indent=1)
-        code = CodeInfo()
-        code.code_uuid = self.inputs.code.uuid
-        code.stdout_name = self.inputs.metadata.options.output_filename
-        code.withmpi = self.inputs.metadata.options.withmpi
-        info = CalcInfo()
-        info.codes_info = [code]
-        info.provenance_exclude_list = datasets  # they are in the nodes
-        info.retrieve_list = [MODEL, REPORT, PROGRESS, code.stdout_name]
-        if 'parent_folder' in self.inputs:
-            parent = self.inputs.parent_folder
-            info.remote_copy_list = [
-                (parent.computer.uuid, str(Path(parent.get_remote_path(), name)), name)
-                for name in (CHECKPOINT, PROGRESS)
-            ]
-        return info
+        return self.submission(folder, order, data=datasets, results=[MODEL, REPORT])
 
     def _write_datasets(self, folder: Folder) -> list[str]:
         """Write the data; return the names of the files."""

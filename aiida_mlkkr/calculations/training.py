@@ -6,12 +6,12 @@ from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 from pydantic import ValidationError
 
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.ml.dataset import merge
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
-from aiida_mlkkr.ml.spec import first_complaint
 
 
 @calcfunction

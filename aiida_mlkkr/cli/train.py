@@ -104,8 +104,8 @@ def train(
 def _settings(path: Path | None, method: str | None) -> dict[str, Any]:
     from pydantic import ValidationError
 
+    from aiida_mlkkr.common.complaints import first_complaint
     from aiida_mlkkr.ml.emulator import EmulatorSettings
-    from aiida_mlkkr.ml.spec import first_complaint
 
     settings = {} if path is None else read_mapping(path, '--settings')
     if method is not None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 from threadpoolctl import threadpool_limits
 
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.ml.dataset import (
     Host,
@@ -37,7 +38,7 @@ from aiida_mlkkr.ml.outliers import outliers
 from aiida_mlkkr.ml.radial import channel_functions
 from aiida_mlkkr.ml.reach import FAR, OTHER_ROW, unknown_share
 from aiida_mlkkr.ml.sites import MAGNETIC, NEIGHBOUR_RANGE, Sites, sites_of_cluster
-from aiida_mlkkr.ml.spec import SurrogateSpec, describe, first_complaint
+from aiida_mlkkr.ml.spec import SurrogateSpec, describe
 from aiida_mlkkr.ml.symmetry import orbits
 
 FloatArray = NDArray[np.float64]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 
 FORMAT_VERSION: Final = 1
@@ -131,11 +132,3 @@ def describe(arrays: Arrays) -> dict[str, ArraySpec]:
     """Types and shapes of arrays, for the field ``arrays`` of a spec."""
     described = {name: {'dtype': array.dtype.name, 'shape': array.shape} for name, array in arrays.items()}
     return {name: ArraySpec.model_validate(entry) for name, entry in described.items()}
-
-
-def first_complaint(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one line, for the user."""
-    complaint = error.errors(include_url=False)[0]
-    where = '.'.join(map(str, complaint['loc']))
-    what = complaint['msg'].removeprefix('Value error, ')
-    return f'{where}: {what}' if where else what

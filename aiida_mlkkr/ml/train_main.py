@@ -7,24 +7,23 @@ tables of exchange, and writes ``model.safetensors``, ``report.json``, ``progres
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import signal
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, Final, TextIO
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.common.complaints import first_complaint
+from aiida_mlkkr.common.order import FileName, Order
+from aiida_mlkkr.common.program import PROGRESS, Watch, argument_parser, exit_statuses, say
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.tables import read_csv
 from aiida_mlkkr.kkr.elements import SYMBOLS
@@ -33,43 +32,27 @@ from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.exchange.training import ExchangeTask, train_exchange
 from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, write_checkpoint, write_model
 from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
-from aiida_mlkkr.ml.spec import SurrogateSpec, first_complaint
+from aiida_mlkkr.ml.spec import SurrogateSpec
 from aiida_mlkkr.ml.training import TrainingTask, train
 
+PROGRAM: Final = 'aiida-mlkkr-train'
 INPUT: Final = 'train.json'
 MODEL: Final = 'model.safetensors'
 REPORT: Final = 'report.json'
-PROGRESS: Final = 'progress.jsonl'
 CHECKPOINT: Final = 'checkpoint.safetensors'
-
-EXIT_REFUSED: Final = 2
-"""Exit status when the input is refused, or the model cannot learn from it: nothing to go on from."""
-
-EXIT_FILE_SYSTEM: Final = 4
-"""Exit status when a file can be neither read nor written: no permission, disk full."""
-
-EXIT_OUT_OF_WALLTIME: Final = 75
-"""Exit status when the time is over; the checkpoint, if a step could be done, is there to go on from."""
-
-OUT_OF_TIME: Final = 'out of walltime'
-"""The reason for a stop in the record, if it is no signal."""
 
 _BETWEEN_LINES: Final = 1.0
 
 Vector = tuple[float, float, float]
 
 
-class Order(BaseModel, ABC):
+class TrainingOrder(Order, ABC):
     """The content of ``train.json``.
 
     :param datasets: names of the files of data.
-    :param walltime: seconds after which the program saves a checkpoint and stops.
     """
 
-    model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
-
-    datasets: tuple[Annotated[str, Field(pattern=r'^[\w.-]+$')], ...] = Field(min_length=1)
-    walltime: float | None = Field(default=None, gt=0.0)
+    datasets: tuple[FileName, ...] = Field(min_length=1)
 
     @abstractmethod
     def training(self, folder: Path) -> Training:
@@ -93,7 +76,7 @@ class Training:
     error: Callable[[dict[str, Any]], str]
 
 
-class EmulatorOrder(Order):
+class EmulatorOrder(TrainingOrder):
     """An emulator of impurity potentials from datasets of impurities.
 
     :param task: what is to be trained.
@@ -116,7 +99,7 @@ class EmulatorOrder(Order):
         )
 
 
-class ExchangeOrder(Order):
+class ExchangeOrder(TrainingOrder):
     """A surrogate of exchange from tables (CSV).
 
     :param task: what is to be trained.
@@ -148,76 +131,46 @@ class OrderError(ValueError):
 
 
 class FileMonitor(Monitor):
-    """Writes down how far a training is, and stops it when the time is over or a signal says so.
+    """Writes down how far a training is, and stops it when its watch says so.
 
-    :param folder: where the files are.
-    :param end: when the time is over, on the monotonic clock.
-    :param stdout: where lines for people go.
+    :param folder: where the checkpoint is.
     :param has_saved: whether a checkpoint has been written: the training has got further.
     """
 
-    def __init__(self, folder: Path, end: float, stdout: TextIO) -> None:
+    def __init__(self, folder: Path, watch: Watch) -> None:
         self._checkpoint = folder / CHECKPOINT
-        self._progress = folder / PROGRESS
-        self._end = end
-        self._stdout = stdout
+        self._watch = watch
         self.has_saved = False
-        self._signal: int | None = None
         self._said = -math.inf
         self._stage = ''
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._signal = number
-        signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
-
-    @property
-    def exit_status(self) -> int:
-        """Exit status of the program that was stopped: as a shell reports the signal, or that of the walltime."""
-        return EXIT_OUT_OF_WALLTIME if self._signal is None else 128 + self._signal
-
-    @property
-    def reason(self) -> str:
-        """Why the program was stopped."""
-        return OUT_OF_TIME if self._signal is None else f'stopped by {signal.Signals(self._signal).name}'
 
     def progress(self, stage: str, done: int, total: int, losses: dict[str, float]) -> None:
         """Write down every step; for people the ends of stages, and a line a second."""
-        self.write(stage=stage, done=done, total=total, losses=losses)
+        self._watch.write(stage=stage, done=done, total=total, losses=losses)
         if done == total or stage != self._stage or time.monotonic() > self._said + _BETWEEN_LINES:
             listed = ', '.join(f'{name} {value:.4g}' for name, value in losses.items())
-            self.say(f'{stage}: {done}/{total}{listed and f", {listed}"}')
+            say(f'{stage}: {done}/{total}{listed and f", {listed}"}')
             self._stage, self._said = stage, time.monotonic()
 
     def should_stop(self) -> bool:
         """Whether the time is over or a signal has come."""
-        return self._signal is not None or time.monotonic() > self._end
+        return self._watch.should_stop()
 
     def save(self, arrays: Arrays, state: dict[str, Any]) -> None:
         """Write the checkpoint."""
         write_checkpoint(self._checkpoint, arrays, state)
-        self.write(checkpoint=True)
+        self._watch.write(checkpoint=True)
         self.has_saved = True
 
     def restore(self) -> Checkpoint | None:
         """The checkpoint in the folder."""
         if not self._checkpoint.is_file():
             return None
-        self.say(f'going on from {CHECKPOINT}')
+        say(f'going on from {CHECKPOINT}')
         return read_checkpoint(self._checkpoint)
 
-    def write(self, **entry: Any) -> None:
-        """Add a line for programs to the record."""
-        with self._progress.open('a', encoding='utf-8') as file:
-            file.write(f'{json.dumps({"time": round(time.time(), 3), **entry})}\n')
 
-    def say(self, line: str) -> None:
-        """Print a line for people."""
-        print(line, file=self._stdout, flush=True)
-
-
-def read_order(folder: Path) -> Order:
+def read_order(folder: Path) -> TrainingOrder:
     """Read ``train.json``: of exchange, if its task says so.
 
     :raises OrderError: if it is missing or not valid.
@@ -243,24 +196,25 @@ def run(folder: Path) -> int:
     begin = time.monotonic()
     order = read_order(folder)
     training = order.training(folder)
-    monitor = FileMonitor(folder, begin + (order.walltime or math.inf), sys.stdout)
-    monitor.write(started=__version__)
-    monitor.say(f'aiida-mlkkr-train {__version__}: {training.data}')
+    watch = Watch(folder, begin, order.walltime)
+    monitor = FileMonitor(folder, watch)
+    watch.write(started=__version__)
+    say(f'{PROGRAM} {__version__}: {training.data}')
     try:
         model, report = training.train(monitor)
     except TrainingInterrupted:
-        monitor.write(stopped=monitor.reason, further=monitor.has_saved)
+        watch.write(stopped=watch.reason, further=monitor.has_saved)
         advice = f'run it again to go on from {CHECKPOINT}' if monitor.has_saved else 'not one step fits into the time'
-        monitor.say(f'{monitor.reason}; {advice}')
-        return monitor.exit_status
+        say(f'{watch.reason}; {advice}')
+        return watch.exit_status
     if model is not None:
         write_model(folder / MODEL, *model)
     (folder / REPORT).write_text(json.dumps(report, indent=1), encoding='utf-8')
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    monitor.write(finished=True)
+    watch.write(finished=True)
     if report['validation']:
-        monitor.say(training.error(report['validation']))
-    monitor.say(f'done in {report["seconds"]:.1f} s')
+        say(training.error(report['validation']))
+    say(f'done in {report["seconds"]:.1f} s')
     return 0
 
 
@@ -270,24 +224,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
     stopped by a signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again.
     """
-    parser = argparse.ArgumentParser(
-        prog='aiida-mlkkr-train',
-        description='Train an emulator of impurity potentials or a surrogate of exchange: reads '
+    parser = argument_parser(
+        PROGRAM,
+        'Train an emulator of impurity potentials or a surrogate of exchange: reads '
         f'{INPUT} and files of data in the current directory, writes {MODEL}, {REPORT}, {PROGRESS} and {CHECKPOINT}, '
         'and goes on from a checkpoint that is there.',
-        epilog=str(main.__doc__).partition('\n\n')[2],
+        main.__doc__,
     )
-    parser.add_argument('--version', action='version', version=f'aiida-mlkkr-train {__version__}')
     parser.parse_args(arguments)
-    try:
-        status = run(Path())
-    except (OrderError, DatasetError, ExchangeError, ModelError) as error:
-        print(f'aiida-mlkkr-train: error: {error}', file=sys.stderr)
-        status = EXIT_REFUSED
-    except OSError as error:
-        print(f'aiida-mlkkr-train: aborted: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
-        status = EXIT_FILE_SYSTEM
-    raise SystemExit(status)
+    with exit_statuses(PROGRAM, refused=(OrderError, DatasetError, ExchangeError, ModelError)):
+        raise SystemExit(run(Path()))
 
 
 if __name__ == '__main__':

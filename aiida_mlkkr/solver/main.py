@@ -12,7 +12,7 @@ from types import FrameType
 
 import numpy as np
 
-from aiida_mlkkr import __version__
+from aiida_mlkkr.common.program import argument_parser, exit_statuses
 from aiida_mlkkr.kkr.elements import L_LETTERS, SYMBOLS
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.kkrflex import read_atominfo, read_green
@@ -27,17 +27,10 @@ from .problem import read_problem
 from .scf import iterate
 from .start import standard_start
 
-EXIT_REFUSED = 2
-"""Exit status when the input is refused: nothing was computed."""
+PROGRAM = 'mlkkr-kkrimp'
 
-EXIT_BROKEN_DOWN = 3
-"""Exit status when the iterations break down: ``out_potential`` holds the last potential."""
-
-EXIT_FILE_SYSTEM = 4
-"""Exit status when a file can be neither read nor written: no permission, disk full, standard output closed."""
-
-EXIT_INTERRUPTED = 130
-"""Exit status when the user interrupts: ``out_potential`` holds the last potential."""
+REFUSED = (KkrFileError, SolverError, CoreStateError, AtomError)
+"""Errors that say what is wrong with the input."""
 
 MPI_SIZES = ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'SLURM_STEP_NUM_TASKS')
 """Where Open MPI, MPICH with Intel MPI, and srun tell a process how many of it there are."""
@@ -93,28 +86,6 @@ def interruptions_wait() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def exit_statuses(program: str, left: str = '', broken_down: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Say in a line why a program ends early, and exit with the status of that.
-
-    :param left: what an interruption leaves behind.
-    :param broken_down: errors of a program that had begun to compute.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f'{program}: interrupted{left}', file=sys.stderr)
-        raise SystemExit(EXIT_INTERRUPTED) from None
-    except OSError as error:
-        # not "error:", by which the parser knows refused input
-        what = f'{error.filename}: {error.strerror}' if error.filename else f'writing the output: {error.strerror}'
-        print(f'{program}: aborted: {what}', file=sys.stderr)
-        raise SystemExit(EXIT_FILE_SYSTEM) from None
-    except (KkrFileError, SolverError, CoreStateError, AtomError) as error:
-        print(f'{program}: error: {error}', file=sys.stderr)
-        raise SystemExit(EXIT_BROKEN_DOWN if isinstance(error, broken_down) else EXIT_REFUSED) from None
-
-
 def check_serial(environment: Mapping[str, str], program: str) -> None:
     """Check that MPI has not started the program several times: all would write the same files.
 
@@ -168,14 +139,12 @@ def print_atom(element: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='mlkkr-kkrimp',
-        description='KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
+    parser = argument_parser(
+        PROGRAM,
+        'KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
         "KKRimp's input files in the current directory and writes its output files there.",
-        epilog='Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file could '
-        'be neither read nor written, 130 interrupted.',
+        main.__doc__,
     )
-    parser.add_argument('--version', action='version', version=f'mlkkr-kkrimp {__version__}')
     commands = parser.add_subparsers(dest='command')
     start = commands.add_parser('start', help='write the standard start potential of the cluster in this directory')
     start.add_argument(
@@ -197,11 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = _parser().parse_args(arguments)
     left = '; out_potential holds the last complete iteration, if any'
-    with exit_statuses('mlkkr-kkrimp', left, broken_down=(ScfBreakdownError, CoreStateError)):
+    with exit_statuses(PROGRAM, REFUSED, broken_down=(ScfBreakdownError, CoreStateError), left=left):
         if options.command == 'start':
             write_start(Path.cwd(), options.host_potential, options.moments, options.nspin, options.output)
         elif options.command == 'atom':
             print_atom(options.element)
         else:
-            check_serial(os.environ, 'mlkkr-kkrimp')
+            check_serial(os.environ, PROGRAM)
             run(Path.cwd())

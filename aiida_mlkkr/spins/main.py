@@ -6,25 +6,23 @@ It reads ``monte_carlo.json`` and the models that are named there in the current
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import math
 import os
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.common.complaints import first_complaint
+from aiida_mlkkr.common.order import FileName, Order
+from aiida_mlkkr.common.program import PROGRESS, Watch, argument_parser, exit_statuses, say
 
 from .errors import SpinModelError
 from .files import read_arrays, read_model, write_arrays
@@ -38,23 +36,10 @@ from .schedule import Schedule
 PROGRAM: Final = 'mlkkr-monte-carlo'
 INPUT: Final = 'monte_carlo.json'
 RESULTS: Final = 'results.npz'
-PROGRESS: Final = 'progress.jsonl'
 CHECKPOINT: Final = 'checkpoint.npz'
 
 GROUND_STATE: Final = 'ground_state_'
 """Begin of the names of arrays of the states of lowest energy."""
-
-EXIT_REFUSED: Final = 2
-"""Exit status when the input is refused: nothing to go on from."""
-
-EXIT_FILE_SYSTEM: Final = 4
-"""Exit status when a file can be neither read nor written: no permission, disk full."""
-
-EXIT_OUT_OF_WALLTIME: Final = 75
-"""Exit status when the time is over; the checkpoint is there to go on from."""
-
-OUT_OF_TIME: Final = 'out of walltime'
-"""The reason for a stop in the record, if it is no signal."""
 
 _DIRECTIONS: Final = f'{GROUND_STATE}directions'
 _MINIMA: Final = 'minima'
@@ -63,72 +48,26 @@ _BETWEEN_LINES: Final = 5.0
 _BETWEEN_CHECKPOINTS: Final = 300.0
 
 
-class Order(BaseModel):
+class MonteCarloOrder(Order):
     """The content of ``monte_carlo.json``.
 
     :param schedule: what is simulated.
     :param models: names of the files of the models, configurations of one kind.
     :param threads: replicas that are swept at once; as many as there are cores where absent.
-    :param walltime: seconds after which the program saves a checkpoint and stops.
     """
 
-    model_config = ConfigDict(extra='forbid', frozen=True, allow_inf_nan=False)
-
     schedule: Schedule
-    models: tuple[Annotated[str, Field(pattern=r'^[\w.-]+$')], ...] = Field(min_length=1)
+    models: tuple[FileName, ...] = Field(min_length=1)
     threads: PositiveInt | None = None
-    walltime: float | None = Field(default=None, gt=0.0)
 
 
-class Watch:
-    """Says when to stop, because the time is over or a signal has come, and writes down how far the program is."""
-
-    def __init__(self, folder: Path, walltime: float | None) -> None:
-        self._end = time.monotonic() + (walltime or math.inf)
-        self._progress = folder / PROGRESS
-        self._signal: int | None = None
-        self._said = -math.inf
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._signal = number
-        signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
-
-    def should_stop(self) -> bool:
-        """Whether the time is over or a signal has come."""
-        return self._signal is not None or time.monotonic() > self._end
-
-    @property
-    def exit_status(self) -> int:
-        """Exit status of the program that was stopped: as a shell reports the signal, or that of the walltime."""
-        return EXIT_OUT_OF_WALLTIME if self._signal is None else 128 + self._signal
-
-    @property
-    def reason(self) -> str:
-        """Why the program was stopped."""
-        return OUT_OF_TIME if self._signal is None else f'stopped by {signal.Signals(self._signal).name}'
-
-    def tell(self, model: str, done: int, total: int) -> None:
-        """Write down how many rounds of a model are behind, now and then."""
-        if done == total or time.monotonic() > self._said + _BETWEEN_LINES:
-            self.write(model=model, done=done, total=total)
-            print(f'{model}: {done}/{total}', flush=True)
-            self._said = time.monotonic()
-
-    def write(self, **entry: Any) -> None:
-        """Add a line for programs to the record."""
-        with self._progress.open('a', encoding='utf-8') as file:
-            file.write(f'{json.dumps({"time": round(time.time(), 3), **entry})}\n')
-
-
-def read_order(folder: Path) -> tuple[Order, list[SpinModel]]:
+def read_order(folder: Path) -> tuple[MonteCarloOrder, list[SpinModel]]:
     """Read ``monte_carlo.json`` and the models.
 
     :raises SpinModelError: something is missing or not valid.
     """
     try:
-        order = Order.model_validate_json((folder / INPUT).read_text(encoding='utf-8'))
+        order = MonteCarloOrder.model_validate_json((folder / INPUT).read_text(encoding='utf-8'))
     except FileNotFoundError as error:
         raise SpinModelError(f'{INPUT} is missing in {folder}') from error
     except ValidationError as error:
@@ -136,21 +75,16 @@ def read_order(folder: Path) -> tuple[Order, list[SpinModel]]:
     return order, [read_model(folder / name) for name in order.models]
 
 
-def first_complaint(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
-    first = error.errors()[0]
-    return ': '.join(filter(None, ['.'.join(map(str, first['loc'])), first['msg']]))
-
-
 class Job:
     """The simulations of an order, one model after the other, with a checkpoint to go on from."""
 
-    def __init__(self, folder: Path, order: Order, models: Sequence[SpinModel]) -> None:
+    def __init__(self, folder: Path, order: MonteCarloOrder, models: Sequence[SpinModel]) -> None:
         self._folder, self._order, self._models = folder, order, models
         self._finished: list[Measurements] = []
         self._grounds: list[GroundState] = []
         self._minima: list[NDArray[np.float64]] = []
         self._arrays: dict[str, Any] = {}
+        self._told = -math.inf
         self._sign = hashlib.sha256(order.schedule.model_dump_json().encode())
         for name in order.models:
             self._sign.update((folder / name).read_bytes())
@@ -196,7 +130,7 @@ class Job:
         saved = time.monotonic()
 
         def pause() -> bool:
-            watch.tell(name, int(simulation.done), simulation.schedule.rounds)
+            self._tell(name, simulation, watch)
             return watch.should_stop() or time.monotonic() > saved + _BETWEEN_CHECKPOINTS
 
         while not simulation.is_finished:
@@ -209,6 +143,14 @@ class Job:
             if watch.should_stop():
                 return False
         return True
+
+    def _tell(self, name: str, simulation: Simulation, watch: Watch) -> None:
+        """Say how many rounds of a model are behind, now and then."""
+        done, total = int(simulation.done), simulation.schedule.rounds
+        if done == total or time.monotonic() > self._told + _BETWEEN_LINES:
+            watch.write(model=name, done=done, total=total)
+            say(f'{name}: {done}/{total}')
+            self._told = time.monotonic()
 
     def _cool(self, simulation: Simulation, threads: int, watch: Watch) -> bool:
         """Whether all candidates of the ground state were cooled; some are, whatever the time."""
@@ -244,15 +186,15 @@ def run(folder: Path) -> int:
     """
     begin = time.monotonic()
     order, models = read_order(folder)
-    watch = Watch(folder, order.walltime)
+    watch = Watch(folder, begin, order.walltime)
     job = Job(folder, order, models)
     restored = job.restore()
     watch.write(started=__version__)
-    print(f'{PROGRAM} {__version__}: {len(models)} models{restored * f", going on from {CHECKPOINT}"}', flush=True)
+    say(f'{PROGRAM} {__version__}: {len(models)} models{restored * f", going on from {CHECKPOINT}"}')
     finished = job.run(watch)
     if finished is None:
         watch.write(stopped=watch.reason)
-        print(f'{watch.reason}; run it again to go on from {CHECKPOINT}')
+        say(f'{watch.reason}; run it again to go on from {CHECKPOINT}')
         return watch.exit_status
     measurements, grounds = finished
     arrays, meta = results_to_arrays(measurements)
@@ -263,7 +205,7 @@ def run(folder: Path) -> int:
     write_arrays(folder / RESULTS, arrays, meta | details)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     watch.write(finished=True)
-    print(f'done in {time.monotonic() - begin:.1f} s')
+    say(f'done in {time.monotonic() - begin:.1f} s')
     return 0
 
 
@@ -273,23 +215,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
     stopped by a signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again.
     """
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description=f'Monte Carlo of spin models: reads {INPUT} and the models that it names in the current directory, '
+    parser = argument_parser(
+        PROGRAM,
+        f'Monte Carlo of spin models: reads {INPUT} and the models that it names in the current directory, '
         f'writes {RESULTS}, {PROGRESS} and {CHECKPOINT}, and goes on from a checkpoint that is there.',
-        epilog=str(main.__doc__).partition('\n\n')[2],
+        main.__doc__,
     )
-    parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
     parser.parse_args(arguments)
-    try:
-        status = run(Path())
-    except SpinModelError as error:
-        print(f'{PROGRAM}: error: {error}', file=sys.stderr)
-        status = EXIT_REFUSED
-    except OSError as error:
-        print(f'{PROGRAM}: aborted: {error.filename or "output"}: {error.strerror}', file=sys.stderr)
-        status = EXIT_FILE_SYSTEM
-    raise SystemExit(status)
+    with exit_statuses(PROGRAM, refused=(SpinModelError,)):
+        raise SystemExit(run(Path()))
 
 
 if __name__ == '__main__':

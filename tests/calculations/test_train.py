@@ -115,9 +115,9 @@ def test_a_checkpoint_of_another_computer(builder, aiida_computer):
 
 @pytest.mark.parametrize(('limit', 'seconds'), [(1, 0.5), (100, 50.0), (1000, 940.0), (86400, 82080.0)])
 def test_the_margin_before_the_end(limit, seconds):
-    from aiida_mlkkr.calculations.train import time_to_train
+    from aiida_mlkkr.calculations.program import program_walltime
 
-    assert time_to_train(limit) == pytest.approx(seconds)
+    assert program_walltime(limit) == pytest.approx(seconds)
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from model_clusters import KIND, record
 
+from aiida_mlkkr.common.program import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED
 from aiida_mlkkr.ml.dataset import ImpurityDataset, merge
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
 from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, read_model, write_checkpoint, write_dataset, write_model
-from aiida_mlkkr.ml.train_main import EXIT_OUT_OF_WALLTIME, EXIT_REFUSED, EmulatorOrder, main, read_order
+from aiida_mlkkr.ml.train_main import EmulatorOrder, main, read_order
 
 PROGRAM = Path(sysconfig.get_path('scripts'), 'aiida-mlkkr-train')
 TASK = {'emulator': {'radial_functions': 4}, 'cross_validation': {'folds': 4}}

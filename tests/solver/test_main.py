@@ -14,20 +14,14 @@ import numpy as np
 import pytest
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.common.program import EXIT_BROKEN_DOWN, EXIT_FILE_SYSTEM, EXIT_INTERRUPTED, EXIT_REFUSED
 from aiida_mlkkr.kkr.errors import KkrFileError
 from aiida_mlkkr.kkr.history import read_history
 from aiida_mlkkr.kkr.kkrflex import read_atominfo
 from aiida_mlkkr.kkr.outcome import Outcome, judge
 from aiida_mlkkr.kkr.potential import read_potential
 from aiida_mlkkr.kkr.run import read_run
-from aiida_mlkkr.solver.main import (
-    EXIT_BROKEN_DOWN,
-    EXIT_FILE_SYSTEM,
-    EXIT_INTERRUPTED,
-    EXIT_REFUSED,
-    MPI_SIZES,
-    main,
-)
+from aiida_mlkkr.solver.main import MPI_SIZES, main
 
 SETTINGS = 'INS= 0\nNSPIN= 2\nSCFSTEPS= {steps}\nIMIX= 0\nMIXFAC= 0.05\nQBOUND= 1e-9\n'
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.exchange.conventions import OURS
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.pairs import Pairs, pairs_of_tables
@@ -21,7 +22,7 @@ from aiida_mlkkr.ml.exchange.models import model_type
 from aiida_mlkkr.ml.exchange.moments import magnetic_class
 from aiida_mlkkr.ml.exchange.surrogate import ExchangeSurrogate, PairPrediction
 from aiida_mlkkr.ml.models.base import Options
-from aiida_mlkkr.ml.spec import Arrays, SurrogateSpec, describe, first_complaint
+from aiida_mlkkr.ml.spec import Arrays, SurrogateSpec, describe
 
 FloatArray = NDArray[np.float64]
 

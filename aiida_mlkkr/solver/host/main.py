@@ -1,14 +1,14 @@
 """``mlkkr-kkrhost``: the write-out of a host crystal as a program that runs where KKRhost's input files are."""
 
-import argparse
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from aiida_mlkkr import __version__
+from aiida_mlkkr.common.program import argument_parser, exit_statuses
 
-from ..main import check_serial, exit_statuses
+from ..main import REFUSED, check_serial
 from .charge import HostCharge
 from .problem import HostProblem
 from .write_out import write_out
@@ -64,15 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 130 interrupted.
     """
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description='Green function of a host crystal between the sites of a cluster, one atom per cell, in the '
+    parser = argument_parser(
+        PROGRAM,
+        'Green function of a host crystal between the sites of a cluster, one atom per cell, in the '
         "atomic-sphere approximation. Reads KKRhost's input files (inputcard, potential, scoef) in the current "
         'directory and writes the kkrflex files there.',
-        epilog='Exit status: 0 done, 2 input refused, 4 a file could be neither read nor written, 130 interrupted.',
+        main.__doc__,
     )
-    parser.add_argument('--version', action='version', version=f'{PROGRAM} {__version__}')
     parser.parse_args(arguments)
-    with exit_statuses(PROGRAM):
+    with exit_statuses(PROGRAM, REFUSED):
         check_serial(os.environ, PROGRAM)
         run(Path.cwd())

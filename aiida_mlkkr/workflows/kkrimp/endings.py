@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from aiida.engine import CalcJob
+
 from aiida_mlkkr.kkr.outcome import Outcome
 
-OUT_OF_MEMORY: Final = 110
-OUT_OF_WALLTIME: Final = 120
-NODE_FAILURE: Final = 140
-NOTHING_RETRIEVED: Final = 100
+_CODES: Final = CalcJob.exit_codes
+OUT_OF_MEMORY: Final = _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY.status
+OUT_OF_WALLTIME: Final = _CODES.ERROR_SCHEDULER_OUT_OF_WALLTIME.status
+NODE_FAILURE: Final = _CODES.ERROR_SCHEDULER_NODE_FAILURE.status
+NOTHING_RETRIEVED: Final = _CODES.ERROR_NO_RETRIEVED_FOLDER.status
 """Exit statuses by which a scheduler's plugin, or AiiDA, says why a job ended."""
 
 

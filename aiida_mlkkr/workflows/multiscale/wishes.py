@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from aiida_mlkkr.calculations.folders import lattice_of
 from aiida_mlkkr.calculations.spin_models import DilutionSettings
+from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster, shell_sites
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.kkr.patterns import arranged
-from aiida_mlkkr.spins.main import first_complaint
 from aiida_mlkkr.workflows.imp_scf.writeout import kkr_calculation
 
 Compositions = Mapping[str, Mapping[str, float]]

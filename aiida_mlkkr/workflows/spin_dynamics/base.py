@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
+from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 
 from aiida_mlkkr.calculations.monte_carlo import MonteCarloCalculation
-from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
 from aiida_mlkkr.workflows.messages import name_of, reason_of
 from aiida_mlkkr.workflows.protocols import protocol_inputs
 
@@ -107,11 +106,11 @@ class MonteCarloBaseWorkChain(BaseRestartWorkChain):
         return ProcessHandlerReport(do_break=True)
 
     @process_handler(
-        exit_codes=[_CODES.ERROR_INPUT_REFUSED, _CODES.ERROR_ABORTED, ExitCode(OUT_OF_MEMORY)],
+        exit_codes=[_CODES.ERROR_INPUT_REFUSED, _CODES.ERROR_ABORTED, _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY],
     )
     def handle_hopeless(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Nothing that would change by itself."""
-        if node.exit_status == OUT_OF_MEMORY:
+        if node.exit_status == _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
             code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(process=name_of(node))
         else:
             code = self.exit_codes.ERROR_MONTE_CARLO_FAILED.format(process=name_of(node), reason=node.exit_message)

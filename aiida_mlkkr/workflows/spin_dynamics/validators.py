@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiida import orm
-from pydantic import ValidationError
 
+from aiida_mlkkr.common.complaints import complaint_on
 from aiida_mlkkr.data.spin_model import SpinModelData
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.spins.errors import SpinModelError
-from aiida_mlkkr.spins.main import first_complaint
 from aiida_mlkkr.spins.schedule import Schedule
 from aiida_mlkkr.spins.spirit import NEGLECTED, pair_rows, parameters_of
 from aiida_mlkkr.spins.temperatures import TemperatureSettings
@@ -38,20 +37,12 @@ def validate_schedule(value: orm.Dict, _: object) -> str | None:
     """Message on a schedule that is not valid, or that has temperatures."""
     if 'temperatures' in value.get_dict():
         return 'temperatures have an input of their own'
-    try:
-        Schedule.model_validate({**value.get_dict(), 'temperatures': [1.0]})
-    except ValidationError as error:
-        return first_complaint(error)
-    return None
+    return complaint_on({**value.get_dict(), 'temperatures': [1.0]}, Schedule)
 
 
 def validate_temperatures(value: orm.Dict, _: object) -> str | None:
     """Message on temperatures, or on how they are to be chosen."""
-    try:
-        TemperatureSettings.model_validate(value.get_dict())
-    except ValidationError as error:
-        return first_complaint(error)
-    return None
+    return complaint_on(value.get_dict(), TemperatureSettings)
 
 
 def validate_inputs(inputs: Inputs, _: object) -> str | None:

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
+from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 
 from aiida_mlkkr.calculations.train import TrainCalculation
-from aiida_mlkkr.parsers.train import OUT_OF_MEMORY
 from aiida_mlkkr.workflows.protocols import protocol_inputs
 
 PROTOCOL: Final = 'train'
@@ -76,13 +75,13 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
             _CODES.ERROR_INPUT_REFUSED,
             _CODES.ERROR_ABORTED,
             _CODES.ERROR_WALLTIME_TOO_SHORT,
-            ExitCode(OUT_OF_MEMORY),
+            _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY,
         ]
     )
     def handle_hopeless(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Nothing that would change by itself."""
         process = f'{node.process_label}<{node.pk}>'
-        if node.exit_status == OUT_OF_MEMORY:
+        if node.exit_status == _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
             code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(process=process)
         else:
             code = self.exit_codes.ERROR_TRAINING_FAILED.format(process=process, reason=node.exit_message)

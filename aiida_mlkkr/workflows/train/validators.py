@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from aiida import orm
-from pydantic import BaseModel, ValidationError
 
+from aiida_mlkkr.common.complaints import complaint_on
 from aiida_mlkkr.ml.emulator import EmulatorSettings
-from aiida_mlkkr.ml.spec import first_complaint
 from aiida_mlkkr.ml.validation import CrossValidation
 
 
@@ -21,24 +19,16 @@ def validate_candidates(value: orm.Dict, _: object) -> str | None:
     for label, settings in candidates.items():
         if not re.fullmatch(r'[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*', label):
             return f'{label!r} is no label: letters, digits and single underscores'
-        if message := _complaint(EmulatorSettings, settings):
+        if message := complaint_on(settings, EmulatorSettings):
             return f'candidate {label}: {message}'
     return None
 
 
 def validate_cross_validation(value: orm.Dict, _: object) -> str | None:
     """Message on a cross-validation that is not valid."""
-    return _complaint(CrossValidation, value.get_dict())
+    return complaint_on(value.get_dict(), CrossValidation)
 
 
 def validate_positive(value: orm.Int, _: object) -> str | None:
     """Message on a number that is not positive."""
     return None if value.value > 0 else f'{value.value} is not positive'
-
-
-def _complaint(model: type[BaseModel], content: Any) -> str | None:
-    try:
-        model.model_validate(content)
-    except ValidationError as error:
-        return first_complaint(error)
-    return None
