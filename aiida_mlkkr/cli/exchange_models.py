@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from aiida.cmdline.params import types
 
 from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.exchange import exchange_nodes
@@ -30,26 +29,12 @@ _DECIMALS = 3
 @click.command('train-exchange')
 @options.PROFILE()
 @click.argument('what', metavar='[WHAT]...', nargs=-1)
-@click.option(
-    '-s',
-    '--structure',
-    type=types.DataParamType(sub_classes=('aiida.data:core.structure',)),
-    help='The host crystal: pairs that its symmetry makes equal are the same to the model.',
-)
-@click.option(
-    '-m',
-    '--model',
-    'method',
-    metavar='NAME',
+@options.STRUCTURE(help='The host crystal: pairs that its symmetry makes equal are the same to the model.')
+@options.METHOD(
     help='Method, such as gaussian_process or stack; any other name lists them.  [default: gaussian_process]',
 )
-@click.option(
-    '--settings',
-    'settings_file',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file with settings of the training: model, seed, and the model's own options.",
-)
-@click.option('-l', '--label', default='', help='Label of the model node.')
+@options.TRAINING_SETTINGS()
+@options.MODEL_LABEL()
 @options.OUTPUT(help='Write the model to this file, too, to pass it on (.safetensors).')
 def train_exchange(
     what: tuple[str, ...],
@@ -92,7 +77,7 @@ def train_exchange(
 @click.command('predict-exchange')
 @options.PROFILE()
 @click.argument('model', metavar='MODEL')
-@click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'V-Ni,Ru': all their pairs.")
+@options.ELEMENTS(required=True, help="Impurities, such as 'V-Ni,Ru': all their pairs.")
 @click.option(
     '--vector',
     'vectors',

@@ -37,10 +37,7 @@ GROUP = 'mlkkr-fill'
     help='Write-outs of host Green functions: a group, or the pk or UUID of a write-out, of its remote folder, or of '
     'a workchain that has one; can be given several times.',
 )
-@click.option(
-    '-e',
-    '--elements',
-    metavar='LIST',
+@options.ELEMENTS(
     help="Impurities, such as 'Sc-Zn,Al'.  [default: all up to U without open shells beyond the host's lmax]",
 )
 @click.option(

@@ -27,7 +27,7 @@ GROUP = 'mlkkr-exchange'
 @options.PROFILE()
 @options.HOST(help='The host: a finished calculation or workchain of KKRhost, its remote folder, or a write-out.')
 @options.KKR(help='KKRhost, which writes out the host.  [default: mlkkr-kkrhost]')
-@click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'V-Ni,Ru': all their pairs.")
+@options.ELEMENTS(required=True, help="Impurities, such as 'V-Ni,Ru': all their pairs.")
 @click.option(
     '--shells', type=click.IntRange(1), default=1, show_default=True, metavar='NUMBER', help='Up to which shell.'
 )

@@ -27,7 +27,7 @@ def launch() -> None:
 @options.PROFILE()
 @options.HOST()
 @options.KKR()
-@click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'Mn,Fe'; one for all sites.")
+@options.ELEMENTS(required=True, help="Impurities, such as 'Mn,Fe'; one for all sites.")
 @options.PATTERN()
 @options.SHELL()
 @click.option('--number', type=click.IntRange(1), help='Number of impurities of a chain, a ring or a random filling.')

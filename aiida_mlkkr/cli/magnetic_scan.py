@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @options.PROFILE()
 @options.HOST()
 @options.KKR()
-@click.option('-e', '--elements', required=True, metavar='LIST', help="Impurities, such as 'Mn,Fe'.")
+@options.ELEMENTS(required=True, help="Impurities, such as 'Mn,Fe'.")
 @options.PATTERN()
 @options.SHELL()
 @click.option(

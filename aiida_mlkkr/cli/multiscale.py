@@ -8,7 +8,7 @@ import click
 from aiida.cmdline.params import types
 
 from aiida_mlkkr.cli import options
-from aiida_mlkkr.cli.workchains import run_or_submit
+from aiida_mlkkr.cli.workchains import check_finished, run_or_submit, show_summary
 
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, Node, ProcessNode
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
     metavar='LIST',
     help="Shares of the sites, such as 'Mn=0.05,Cr=0.02'; once for each magnet.",
 )
-@click.option(
-    '-x',
-    '--exchange',
-    multiple=True,
-    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.exchange',)),
-    help='Exchange that is there already; can be given several times.',
-)
+@options.EXCHANGE(help='Exchange that is there already; can be given several times.')
 @click.option(
     '--surrogate',
     type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
@@ -47,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     '--compute/--no-compute', default=True, show_default=True, help='Whether what is missing is computed at all.'
 )
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='Of all random numbers.')
+@options.SEED()
 @options.protocol('multiscale')
 @options.DAEMON()
 def launch_multiscale(
@@ -88,7 +82,7 @@ def launch_multiscale(
         )
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    run_or_submit(builder, daemon, 'results', _show)
+    run_or_submit(builder, daemon, 'results', show_summary)
 
 
 @click.command('multiscale')
@@ -96,12 +90,5 @@ def launch_multiscale(
 @click.argument('workchain', type=types.WorkflowParamType())
 def show_multiscale(workchain: ProcessNode) -> None:
     """What WORKCHAIN, a finished mlkkr.multiscale, has found."""
-    from aiida_mlkkr.workflows.multiscale.tools import MultiscaleTools
-
-    if not isinstance(workchain.tools, MultiscaleTools) or 'results' not in workchain.outputs:
-        raise click.ClickException(f'workchain {workchain.pk} is no finished mlkkr.multiscale')
-    _show(workchain)
-
-
-def _show(workchain: ProcessNode) -> None:
-    click.echo('\n'.join(workchain.tools.summary()))
+    check_finished(workchain, 'mlkkr.multiscale')
+    show_summary(workchain)

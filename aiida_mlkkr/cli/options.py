@@ -45,6 +45,29 @@ EMULATOR = OverridableOption(
     type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
     help='A trained model that predicts the start potentials.',
 )
+STRUCTURE = OverridableOption(
+    '-s', '--structure', type=types.DataParamType(sub_classes=('aiida.data:core.structure',)), help='The host crystal.'
+)
+EXCHANGE = OverridableOption(
+    '-x',
+    '--exchange',
+    multiple=True,
+    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.exchange',)),
+    help='Exchange data; can be given several times.',
+)
+MISSING_IS_ZERO = OverridableOption(
+    '--missing-is-zero', is_flag=True, help='Pairs without exchange where others have one are not coupled.'
+)
+SEED = OverridableOption('--seed', type=click.IntRange(0), default=0, show_default=True, help='Of all random numbers.')
+ELEMENTS = OverridableOption('-e', '--elements', metavar='LIST')
+METHOD = OverridableOption('-m', '--model', 'method', metavar='NAME')
+TRAINING_SETTINGS = OverridableOption(
+    '--settings',
+    'settings_file',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file with settings of the training: model, seed, and the model's own options.",
+)
+MODEL_LABEL = OverridableOption('-l', '--label', default='', help='Label of the model node.')
 PATTERN = OverridableOption(
     '--pattern',
     type=click.Choice(('dimer', 'trimer', 'chain', 'ring', 'random')),

@@ -31,9 +31,7 @@ def _numbers(_context: click.Context, parameter: click.Parameter, value: str | N
 @options.PROFILE()
 @click.argument('model', metavar='MODEL')
 @click.argument('host', metavar='HOST')
-@click.option(
-    '-e', '--elements', metavar='LIST', help="Impurities, such as 'Sc-Zn,Al', each one alone on the central site."
-)
+@options.ELEMENTS(help="Impurities, such as 'Sc-Zn,Al', each one alone on the central site.")
 @click.option(
     '-i',
     '--impurity-info',

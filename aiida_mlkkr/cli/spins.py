@@ -9,7 +9,7 @@ import click
 from aiida.cmdline.params import types
 
 from aiida_mlkkr.cli import options
-from aiida_mlkkr.cli.workchains import run_or_submit
+from aiida_mlkkr.cli.workchains import check_finished, run_or_submit, show_summary
 
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, ProcessNode, StructureData
@@ -17,33 +17,24 @@ if TYPE_CHECKING:
 
     from aiida_mlkkr.data.exchange import ExchangeData
     from aiida_mlkkr.data.spin_model import SpinModelData
-    from aiida_mlkkr.plot.magnets import Curve
 
 FIGURES = ('magnetisation', 'cumulants', 'correlations', 'ground-state', 'transitions')
-SHOWN_TEMPERATURES = 8
+NAME = 'mlkkr.spin_dynamics'
 WORKCHAIN = types.WorkflowParamType()
 
 
 @click.command('spins')
 @options.PROFILE()
 @click.argument('models', nargs=-1, type=types.DataParamType(sub_classes=('aiida.data:mlkkr.spin_model',)))
-@click.option(
-    '-s', '--structure', type=types.DataParamType(sub_classes=('aiida.data:core.structure',)), help='The host crystal.'
-)
-@click.option(
-    '-x',
-    '--exchange',
-    multiple=True,
-    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.exchange',)),
-    help='Exchange data; can be given several times.',
-)
+@options.STRUCTURE()
+@options.EXCHANGE()
 @click.option('-c', '--concentrations', metavar='LIST', help="Shares of the sites, such as 'Mn=0.05,Cr=0.02'.")
 @click.option(
     '-b', '--box', 'boxes', multiple=True, metavar='N,M,L', help='Cells of the box; several times for the crossing.'
 )
 @click.option('--configurations', type=click.IntRange(1), default=1, show_default=True, help='For each box.')
-@click.option('--missing-is-zero', is_flag=True, help='Pairs without exchange where others have one are not coupled.')
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='Of all random numbers.')
+@options.MISSING_IS_ZERO()
+@options.SEED()
 @click.option('--code', type=types.CodeParamType(entry_point='mlkkr.monte_carlo'), help='Instead of this machine.')
 @click.option('--spirit', 'with_spirit', is_flag=True, help='Ground state by Spirit as well.')
 @click.option('--dynamics', metavar='LIST', help='Dynamics by Spirit at these temperatures (K), such as 10,50.')
@@ -90,7 +81,7 @@ def launch_spins(
         )
     except (ValueError, DemoError) as error:
         raise click.ClickException(str(error)) from error
-    run_or_submit(builder, daemon, 'results', _show)
+    run_or_submit(builder, daemon, 'results', show_summary)
 
 
 @click.command('spins')
@@ -98,8 +89,8 @@ def launch_spins(
 @click.argument('workchain', type=WORKCHAIN)
 def show_spins(workchain: ProcessNode) -> None:
     """What WORKCHAIN, a finished mlkkr.spin_dynamics, has found."""
-    _results(workchain)
-    _show(workchain)
+    check_finished(workchain, NAME)
+    show_summary(workchain)
 
 
 @click.command('spins')
@@ -113,94 +104,22 @@ def plot_spins(workchains: tuple[ProcessNode, ...], figure: str, output: Path) -
     All figures but the transitions, which are a matrix of magnets with one or two elements, are of the first of them.
     """
     try:
-        drawn = transitions_figure(workchains) if figure == 'transitions' else figure_of(workchains[0], figure)
-        drawn.savefig(output)
+        _figure(workchains, figure).savefig(output)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f'{figure}: {output}')
 
 
-def figure_of(workchain: ProcessNode, figure: str) -> Figure:
-    """One of the figures of a workchain.
+def _figure(workchains: tuple[ProcessNode, ...], figure: str) -> Figure:
+    from aiida_mlkkr.workflows.spin_dynamics.figures import transitions_figure
 
-    :raises ValueError: it has not measured what is to be drawn.
-    """
-    from aiida_mlkkr.plot.magnets import binder_figure, magnetisation_figure
-
-    found = _results(workchain)
-    if figure == 'correlations':
-        return _correlations(workchain)
-    if figure == 'ground-state':
-        return _ground_state(workchain)
-    transition = found['transition']
-    at = None if transition['temperature'] is None else (transition['temperature'], transition['error'])
-    if figure == 'cumulants':
-        frozen = found['order'] == 'frozen'
-        return binder_figure(_curves(workchain, 'spin_glass_binder' if frozen else 'binder'), at)
-    return magnetisation_figure(_curves(workchain, 'magnetisation'), _curves(workchain, 'susceptibility'), at)
-
-
-def _curves(workchain: ProcessNode, name: str) -> list[Curve]:
-    from aiida_mlkkr.plot.magnets import Curve
-
-    curves = workchain.outputs.curves
-    names = ('temperatures', name, f'{name}_error')
-    return [
-        Curve(f'{size} moments', *(curves.get_array(f'{part}_{size}') for part in names))
-        for size in curves.base.attributes.get('sizes')
-    ]
-
-
-def _ground_state(workchain: ProcessNode) -> Figure:
-    from aiida_mlkkr.plot.magnets import configuration_figure
-
-    if 'ground_state' not in workchain.outputs:
-        raise ValueError(f'workchain {workchain.pk} has no ground state: its schedule has no cooling')
-    state = workchain.outputs.ground_state
-    positions, directions, box = (state.get_array(name) for name in ('positions', 'directions', 'box'))
-    return configuration_figure(positions, directions, state.base.attributes.get('elements'), box)
-
-
-def _correlations(workchain: ProcessNode) -> Figure:
-    """Those of the largest boxes, at some of the temperatures."""
-    import numpy as np
-
-    from aiida_mlkkr.plot.magnets import correlations_figure
-
-    curves = workchain.outputs.curves
-    size = curves.base.attributes.get('sizes')[-1]
-    if f'distances_{size}' not in curves.get_arraynames():
-        raise ValueError(f'workchain {workchain.pk} has no correlations: its schedule has no correlation_reach')
-    names = ('distances', 'temperatures', 'correlations', 'correlations_error')
-    distances, temperatures, values, errors = (curves.get_array(f'{name}_{size}') for name in names)
-    measured = np.flatnonzero(np.isfinite(values).all(axis=1))
-    chosen = measured[np.unique(np.linspace(0, len(measured) - 1, SHOWN_TEMPERATURES).astype(int))]
-    return correlations_figure(distances, temperatures[chosen], values[chosen], errors[chosen])
-
-
-def transitions_figure(workchains: tuple[ProcessNode, ...]) -> Figure:
-    """Transition temperatures of magnets with one or two elements as a matrix.
-
-    :raises ValueError: one has three elements or more, or two are of the same elements.
-    """
-    import numpy as np
-
-    from aiida_mlkkr.plot.magnets import transition_matrix_figure
-
-    results = [_results(workchain) for workchain in workchains]
-    elements = sorted({element for found in results for element in found['elements']})
-    values, errors = np.full((2, len(elements), len(elements)), np.nan)
-    seen: set[tuple[str, ...]] = set()
-    for found in results:
-        names = tuple(found['elements'])
-        if len(names) > 2 or names in seen:
-            raise ValueError(f'{"-".join(names)}: magnets of one or two elements, each pair once, are needed')
-        seen.add(names)
-        i, j = elements.index(names[0]), elements.index(names[-1])
-        if found['transition']['temperature'] is not None:
-            values[i, j] = values[j, i] = found['transition']['temperature']
-            errors[i, j] = errors[j, i] = found['transition']['error']
-    return transition_matrix_figure(elements, values, errors)
+    for workchain in workchains:
+        check_finished(workchain, NAME)
+    tools: list[Any] = [workchain.tools for workchain in workchains]
+    if figure == 'transitions':
+        return transitions_figure([(found.results['elements'], found.transition()) for found in tools])
+    drawn: Figure = getattr(tools[0], f'plot_{figure.replace("-", "_")}')()
+    return drawn
 
 
 def _diluted(
@@ -234,32 +153,3 @@ def _numbers(text: str) -> list[float]:
         return [float(word) for word in text.split(',')]
     except ValueError as error:
         raise click.BadParameter(f'{text} is no list of numbers, separated by commas') from error
-
-
-def _results(workchain: ProcessNode) -> dict[str, Any]:
-    if 'results' not in workchain.outputs or 'curves' not in workchain.outputs:
-        raise click.ClickException(f'workchain {workchain.pk} is no finished mlkkr.spin_dynamics')
-    found: dict[str, Any] = workchain.outputs.results.get_dict()
-    return found
-
-
-def _show(workchain: ProcessNode) -> None:
-    found = workchain.outputs.results.get_dict()
-    shares = ', '.join(f'{share:.1%} {name}' for name, share in found['composition'].items())
-    boxes = ', '.join(f'{count} with {size}' for size, count in found['configurations'].items())
-    click.echo(f'moments: {shares}; boxes: {boxes}')
-    click.echo(f'mean field: {found["mean_field_temperature"]:.1f} K; order: {found["order"]}')
-    transition = found['transition']
-    if transition['temperature'] is None:
-        click.echo(f'no transition: {transition["reason"]}')
-    else:
-        click.echo(f'transition: {transition["temperature"]:.2f} ± {transition["error"]:.2f} K, {transition["method"]}')
-    if state := found['ground_state']:
-        click.echo(
-            f'ground state of {state["model"]}: {state["energy_meV"]:.4f} meV per moment, magnetisation '
-            f'{state["magnetisation"]:.3f}, by {state["lower"]} ({state.get("found_by", "none")} minima by annealing)'
-        )
-    for size, temperatures in found['not_thermalised'].items():
-        click.echo(f'not thermalised with {size} moments: {", ".join(f"{t:.4g}" for t in temperatures)} K')
-    for row in found['dynamics']:
-        click.echo(f'dynamics at {row["temperature"]:g} K: {row["energy_meV"]:.4f} meV per moment')

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aiida.cmdline.params import types
 
 from aiida_mlkkr.cli import options
 from aiida_mlkkr.cli.exchange import find_table
@@ -25,12 +24,7 @@ _COPPER = 3.61
 @click.command('temperatures')
 @options.PROFILE()
 @click.argument('what', metavar='[WHAT]...', nargs=-1)
-@click.option(
-    '-s',
-    '--structure',
-    type=types.DataParamType(sub_classes=('aiida.data:core.structure',)),
-    help='The host crystal; needed with WHAT.',
-)
+@options.STRUCTURE(help='The host crystal; needed with WHAT.')
 @click.option(
     '-c',
     '--concentrations',
@@ -40,11 +34,11 @@ _COPPER = 3.61
     metavar='C C',
     help='Shares of the sites that the dopant of the row and that of the column have.',
 )
-@click.option('-e', '--elements', metavar='LIST', help="The dopants in their order, such as 'V,Cr,Mn'.  [default: all]")
+@options.ELEMENTS(help="The dopants in their order, such as 'V,Cr,Mn'.  [default: all]")
 @click.option('--shells', type=click.IntRange(1), metavar='NUMBER', help='Only the closest ones.')
 @click.option('--sublattice', default='0', show_default=True, metavar='LIST', help='Atoms of the cell, from 0.')
-@click.option('--missing-is-zero', is_flag=True, help='Pairs without exchange where others have one are not coupled.')
-@click.option('--seed', type=click.IntRange(0), default=0, show_default=True, help='With which predictions are drawn.')
+@options.MISSING_IS_ZERO()
+@options.SEED(help='With which predictions are drawn.')
 @options.OUTPUT(
     default=Path('temperatures.png'), show_default=True, help='The figure; the suffix says in which format.'
 )

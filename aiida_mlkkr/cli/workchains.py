@@ -40,3 +40,19 @@ def run_or_submit(builder: ProcessBuilder, daemon: bool, output: str, show: Call
         show(node)
     if not node.is_finished_ok:
         raise click.ClickException(f'workchain {node.pk} ended with {node.exit_status}: {node.exit_message}')
+
+
+def check_finished(workchain: ProcessNode, name: str) -> None:
+    """Whether a workchain is what a command shows.
+
+    :param name: its entry point.
+    :raises click.ClickException: it is another one, or has no results.
+    """
+    if workchain.process_type != f'aiida.workflows:{name}' or 'results' not in workchain.outputs:
+        raise click.ClickException(f'workchain {workchain.pk} is no finished {name}')
+
+
+def show_summary(workchain: ProcessNode) -> None:
+    """Print what the tools of a workchain say of it."""
+    tools: Any = workchain.tools
+    click.echo('\n'.join(tools.summary()))

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from aiida.tools.workflows import WorkflowTools
 
 from aiida_mlkkr.exchange.views import j_of_shells
-from aiida_mlkkr.kkr.elements import SYMBOLS
 from aiida_mlkkr.plot.exchange import heat_map_figure
-from aiida_mlkkr.plot.magnets import (
-    Curve,
-    binder_figure,
-    configuration_figure,
-    curves_figure,
-    magnetisation_figure,
-    transition_matrix_figure,
-)
+from aiida_mlkkr.workflows.spin_dynamics import figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from aiida_mlkkr.exchange.table import ExchangeTable
-
-Transition = tuple[float, float]
+    from aiida_mlkkr.plot.magnets import Curve
 
 
 class MultiscaleTools(WorkflowTools):
@@ -90,23 +80,13 @@ class MultiscaleTools(WorkflowTools):
         failures = {name: entry['failure'] for name, entry in results['elements'].items() if entry['failure']}
         return lines + [f'{name} was left out: {reason}' for name, reason in failures.items()]
 
-    def transition(self, label: str | None = None) -> Transition | None:
+    def transition(self, label: str | None = None) -> figures.Transition | None:
         """Temperature of the transition and its error, with that of the exchange, in K; None if there is none."""
-        found = self.entry(label)['transition']
-        return None if found['temperature'] is None else (found['temperature'], found['total_error'])
+        return _transition(self.entry(label))
 
     def curves(self, quantity: str, label: str | None = None) -> list[Curve]:
         """A quantity of the boxes of each size over the temperature, such as ``magnetisation``."""
-        node = self._node.outputs.spin_dynamics[label or self.labels[0]].curves
-        return [
-            Curve(
-                f'{number} moments',
-                node.get_array(f'temperatures_{number}'),
-                node.get_array(f'{quantity}_{number}'),
-                node.get_array(f'{quantity}_error_{number}'),
-            )
-            for number in node.base.attributes.get('sizes')
-        ]
+        return figures.curves_of(self._outputs(label).curves, quantity)
 
     def plot_exchange(self) -> Figure:
         """J of all pairs by elements, a panel for each shell."""
@@ -114,56 +94,60 @@ class MultiscaleTools(WorkflowTools):
 
     def plot_magnetisation(self, label: str | None = None) -> Figure:
         """Magnetisation and susceptibility over the temperature."""
-        curves = (self.curves(name, label) for name in ('magnetisation', 'susceptibility'))
-        return magnetisation_figure(*curves, self.transition(label))
+        return figures.magnetisation_figure(self._outputs(label), self.transition(label))
 
     def plot_cumulants(self, label: str | None = None) -> Figure:
         """Binder cumulants of the boxes: of the magnetisation in a magnet, else of the overlap of two copies."""
-        frozen = self.entry(label)['order'] == 'frozen'
-        return binder_figure(self.curves('spin_glass_binder' if frozen else 'binder', label), self.transition(label))
+        return figures.cumulants_figure(self._outputs(label), self.transition(label))
 
     def plot_order(self, label: str | None = None) -> Figure:
         """Magnetisation and overlap of two copies over the temperature."""
-        quantities = [('M / M(0)', self.curves('magnetisation', label)), ('overlap', self.curves('overlap', label))]
-        return curves_figure(quantities, self.transition(label))
+        return figures.order_figure(self._outputs(label), self.transition(label))
 
     def plot_ground_state(self, label: str | None = None) -> Figure:
         """The state of lowest energy that was found, as arrows."""
-        node = self._node.outputs.spin_dynamics[label or self.labels[0]].ground_state
-        arrays = {name: node.get_array(name) for name in ('positions', 'directions', 'box')}
-        return configuration_figure(elements=node.base.attributes.get('elements'), **arrays)
+        return figures.ground_state_figure(self._outputs(label))
 
     def plot_transitions(self) -> Figure:
-        """Temperatures of transitions over the two dopants of each composition; grey where there is none."""
+        """Temperatures of transitions over the two dopants of each composition; a dash where there is none.
+
+        :raises ValueError: two compositions have the same dopants.
+        """
         entries = [entry for entry in self.results['compositions'] if len(entry['shares']) <= 2]
-        elements = sorted({name for entry in entries for name in entry['shares']}, key=SYMBOLS.index)
-        values, errors = np.full((2, len(elements), len(elements)), np.nan)
-        for entry in entries:
-            found = entry['transition']
-            if found['temperature'] is None:
-                continue
-            places = [elements.index(name) for name in entry['shares']]
-            for i, j in ((places[0], places[-1]), (places[-1], places[0])):
-                values[i, j], errors[i, j] = found['temperature'], found['total_error']
-        return transition_matrix_figure(elements, values, errors)
+        return figures.transitions_figure([(list(entry['shares']), _transition(entry)) for entry in entries])
 
     def entry(self, label: str | None) -> dict[str, Any]:
         """The summary of a composition.
 
-        :raises ValueError: there is none.
+        :raises ValueError: there is none of this label, or none was simulated.
         """
-        wanted = label or self.labels[0]
-        found: dict[str, Any] | None = next(
-            (entry for entry in self.results['compositions'] if entry['label'] == wanted), None
-        )
-        if found is None:
-            raise ValueError(f'there is no composition {wanted}; there are {", ".join(self.labels)}')
-        return found
+        wanted = next(iter(self.labels), None) if label is None else label
+        for entry in self.results['compositions']:
+            if entry['label'] == wanted:
+                found: dict[str, Any] = entry
+                return found
+        simulated = ', '.join(self.labels) or 'none'
+        raise ValueError(f'there is no composition {label or "that was simulated"}; simulated: {simulated}')
+
+    def _outputs(self, label: str | None) -> Any:
+        """Those of ``mlkkr.spin_dynamics``.
+
+        :raises ValueError: the composition was not simulated.
+        """
+        wanted = self.entry(label)['label']
+        if wanted not in self.labels:
+            raise ValueError(f'{wanted} was not simulated; simulated: {", ".join(self.labels) or "none"}')
+        return self._node.outputs.spin_dynamics[wanted]
 
 
 def name_of_shares(shares: Mapping[str, float]) -> str:
     """A composition in words."""
     return ', '.join(f'{element} {100 * share:g} %' for element, share in shares.items())
+
+
+def _transition(entry: dict[str, Any]) -> figures.Transition | None:
+    found = entry['transition']
+    return None if found['temperature'] is None else (found['temperature'], found['total_error'])
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
