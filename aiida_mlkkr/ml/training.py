@@ -10,16 +10,14 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from aiida_mlkkr import __version__
+from aiida_mlkkr.ml.course import Course, Task
 from aiida_mlkkr.ml.dataset import ImpurityDataset
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
-from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.files import checksum
-from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
+from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor
 from aiida_mlkkr.ml.validation import CrossValidation, Tested, assess, summary, validation_folds
-from aiida_mlkkr.ml.versions import versions
 
 FINAL: Final = 'model'
 """The stage in which the model of all data is trained."""
@@ -28,85 +26,36 @@ _BETWEEN_CHECKPOINTS: Final = 10.0
 """Seconds; models may offer checkpoints at every step."""
 
 
-class TrainingTask(BaseModel):
+class TrainingTask(Task):
     """What is to be trained.
 
     :param emulator: settings of the emulator, the seed among them.
-    :param cross_validation: how it is validated before; not at all if None.
-    :param final: whether the model of all data is trained; without it the cross-validation is all.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     emulator: EmulatorSettings = Field(default_factory=EmulatorSettings)  # a model is imported when it is asked for
     cross_validation: CrossValidation | None = CrossValidation()
-    final: bool = True
-
-    @model_validator(mode='after')
-    def _asks_for_something(self) -> TrainingTask:
-        if not self.final and self.cross_validation is None:
-            raise ValueError('neither a cross_validation nor a final model is asked for')
-        return self
 
 
 @dataclass
-class _Course:
+class _Course(Course[list[Tested]]):
     """How far a training is.
 
-    :param identity: hashes of its task and its data.
-    :param found: results of the folds behind.
-    :param seconds: what the training took before this run of it; ``runs`` is the number of runs.
     :param stage, kept: what the model of a stage wanted to keep.
     :param losses: the last ones of each stage.
     """
 
-    monitor: Monitor
-    identity: dict[str, str]
-    found: list[list[Tested]] = field(default_factory=list)
-    seconds: float = 0.0
-    runs: int = 1
     stage: str = ''
     kept: Checkpoint | None = None
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
-    begin: float = field(default_factory=time.monotonic)
 
-    @property
-    def seconds_in_all(self) -> float:
-        return self.seconds + time.monotonic() - self.begin
-
-    def go_on(self) -> None:
-        """Take up the checkpoint, if there is one.
-
-        :raises ModelError: if it is that of another training.
-        """
-        checkpoint = self.monitor.restore()
-        if checkpoint is None:
-            return
-        arrays, state = checkpoint
-        for name, value in self.identity.items():
-            if state.get('identity', {}).get(name) != value:
-                raise ModelError(
-                    f'the checkpoint belongs to a training with another {name}: train without it, or go on with the '
-                    f'{name} that it was made with'
-                )
+    def take_up(self, arrays: Arrays, state: dict[str, Any]) -> None:
         self.found = [[Tested(**one) for one in fold] for fold in state['found']]
-        self.seconds, self.runs, self.losses = state['seconds'], state['runs'] + 1, state['losses']
+        self.losses = state['losses']
         self.stage, self.kept = state['stage'], (arrays, state['model']) if state['stage'] else None
 
-    def save(self, stage: str = '', arrays: Arrays | None = None, model: dict[str, Any] | None = None) -> None:
-        """Keep a checkpoint."""
+    def state(self) -> dict[str, Any]:
         found = [[asdict(one) for one in fold] for fold in self.found]
-        state = {'identity': self.identity, 'found': found, 'seconds': self.seconds_in_all, 'runs': self.runs}
-        self.monitor.save(arrays or {}, {**state, 'losses': self.losses, 'stage': stage, 'model': model or {}})
-
-    def pause_if_asked(self) -> None:
-        """After a stage.
-
-        :raises TrainingInterrupted: if the monitor says so.
-        """
-        self.save()
-        if self.monitor.should_stop():
-            raise TrainingInterrupted
+        return {**super().state(), 'found': found, 'losses': self.losses, 'stage': '', 'model': {}}
 
 
 class _Stage(Monitor):
@@ -127,7 +76,8 @@ class _Stage(Monitor):
 
     def save(self, arrays: Arrays, state: dict[str, Any]) -> None:
         if self.should_stop() or time.monotonic() > self._saved + _BETWEEN_CHECKPOINTS:
-            self._course.save(self._name, arrays, state)
+            course = self._course
+            course.monitor.save(arrays, {**course.state(), 'stage': self._name, 'model': state})
             self._saved = time.monotonic()
 
     def restore(self) -> Checkpoint | None:
@@ -146,23 +96,17 @@ def train(
     :raises ModelError: if the model cannot learn from these data, or the checkpoint is that of another training.
     :raises TrainingInterrupted: if the monitor says so.
     """
-    hashes = {'task': checksum(task.model_dump(mode='json'), {}), 'data': data_hash(dataset)}
-    course = _Course(monitor or Monitor(), {**hashes, 'version of aiida-mlkkr': __version__})
-    course.go_on()
+    course = _Course.begun(task, data_hash(dataset), monitor or Monitor())
     validation = None if task.cross_validation is None else _validate(dataset, task, task.cross_validation, course)
     emulator = None
     if task.final:
         emulator = PotentialEmulator.fit(dataset, task.emulator, _Stage(course, FINAL))
-    report = {
-        'task': task.model_dump(mode='json'),
-        'data': _data(dataset, hashes['data']),
-        'validation': validation,
-        'left_out': None if emulator is None else emulator.report,
-        'losses': course.losses,
-        'versions': versions(),
-        'seconds': course.seconds_in_all,
-        'runs': course.runs,
-    }
+    report = course.report(
+        data=_data(dataset, course.identity['data']),
+        validation=validation,
+        left_out=None if emulator is None else emulator.report,
+        losses=course.losses,
+    )
     return emulator, report
 
 
@@ -182,9 +126,7 @@ def _validate(
         emulator = PotentialEmulator.fit(known, task.emulator, _Stage(course, f'fold {fold.name}'))
         course.found.append([assess(emulator, dataset.kind, records[place]) for place in fold.test])
         error = summary(course.found[-1:], settings)['error_Ry']
-        course.monitor.progress('cross-validation', len(course.found), len(folds), {'error_Ry': error})
-        if task.final or len(course.found) < len(folds):
-            course.pause_if_asked()
+        course.fold_is_behind(len(folds), {'error_Ry': error})
     return summary(course.found, settings)
 
 

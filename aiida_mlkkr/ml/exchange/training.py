@@ -5,31 +5,30 @@ It can be stopped after each fold and gone on with. Energies in meV.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from aiida_mlkkr import __version__
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.exchange.table import ExchangeTable
 from aiida_mlkkr.kkr.elements import symbol
-from aiida_mlkkr.ml.errors import ModelError
+from aiida_mlkkr.ml.course import Course, Task
 from aiida_mlkkr.ml.exchange.in_host import ExchangeSettings, HostSurrogate, alike, learnable
 from aiida_mlkkr.ml.exchange.metrics import pair_scores
 from aiida_mlkkr.ml.exchange.moments import SiteMoments, magnetic_class
 from aiida_mlkkr.ml.exchange.splits import PairSplit, pair_folds
 from aiida_mlkkr.ml.exchange.surrogate import LEVEL
 from aiida_mlkkr.ml.files import checksum
-from aiida_mlkkr.ml.monitor import Monitor, TrainingInterrupted
+from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.splits import Fold
-from aiida_mlkkr.ml.versions import versions
 
 FloatArray = NDArray[np.float64]
+_Course = Course[dict[str, list[float]]]
+"""J and half widths of the intervals of the folds behind [meV]."""
 
 
 class PairCrossValidation(BaseModel):
@@ -45,68 +44,14 @@ class PairCrossValidation(BaseModel):
     folds: int = Field(default=5, ge=2)
 
 
-class ExchangeTask(BaseModel):
+class ExchangeTask(Task):
     """What is to be trained.
 
     :param exchange: settings of the surrogate, the seed among them.
-    :param cross_validation: how it is validated before; not at all if None.
-    :param final: whether the model of all pairs is trained; without it the cross-validation is all.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     exchange: ExchangeSettings
     cross_validation: PairCrossValidation | None = PairCrossValidation()
-    final: bool = True
-
-    @model_validator(mode='after')
-    def _asks_for_something(self) -> ExchangeTask:
-        if not self.final and self.cross_validation is None:
-            raise ValueError('neither a cross_validation nor a final model is asked for')
-        return self
-
-
-@dataclass
-class _Course:
-    """How far a training is.
-
-    :param found: J and half widths of the intervals of the folds behind [meV].
-    :param seconds: what the training took before this run of it; ``runs`` is the number of runs.
-    """
-
-    monitor: Monitor
-    identity: dict[str, str]
-    found: list[dict[str, list[float]]] = field(default_factory=list)
-    seconds: float = 0.0
-    runs: int = 1
-    begin: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds_in_all(self) -> float:
-        return self.seconds + time.monotonic() - self.begin
-
-    def go_on(self) -> None:
-        """Take up the checkpoint, if there is one.
-
-        :raises ModelError: if it is that of another training.
-        """
-        checkpoint = self.monitor.restore()
-        if checkpoint is None:
-            return
-        _, state = checkpoint
-        if state.get('identity') != self.identity:
-            raise ModelError('the checkpoint belongs to a training of other pairs, settings or version: train without')
-        self.found, self.seconds, self.runs = state['found'], state['seconds'], state['runs'] + 1
-
-    def pause_if_asked(self) -> None:
-        """After a fold.
-
-        :raises TrainingInterrupted: if the monitor says so.
-        """
-        own = {'identity': self.identity, 'found': self.found, 'seconds': self.seconds_in_all, 'runs': self.runs}
-        self.monitor.save({}, own)
-        if self.monitor.should_stop():
-            raise TrainingInterrupted
 
 
 def train_exchange(
@@ -129,28 +74,19 @@ def train_exchange(
     pairs, host = learnable(tables)
     if rotations is not None and not pairs.d.any():
         pairs = alike(pairs, rotations)
-    hashes = {'task': checksum(task.model_dump(mode='json'), {}), 'data': checksum({'host': host}, pairs.to_arrays())}
-    course = _Course(monitor or Monitor(), {**hashes, 'version': __version__})
-    course.go_on()
+    course = _Course.begun(task, checksum({'host': host}, pairs.to_arrays()), monitor or Monitor())
     validation = None
     if task.cross_validation is not None:
         validation = _validate(pairs, host, task, task.cross_validation, course, rotations)
     surrogate = HostSurrogate.fit(pairs, host, task.exchange, rotations) if task.final else None
-    report = {
-        'task': task.model_dump(mode='json'),
-        'data': {
-            'sha256': hashes['data'],
-            'pairs': len(pairs),
-            'host': host,
-            'elements': [symbol(z) for z in np.unique(pairs.z).tolist()],
-        },
-        'validation': validation,
-        'left_out': None if surrogate is None else surrogate.report,
-        'versions': versions(),
-        'seconds': course.seconds_in_all,
-        'runs': course.runs,
+    data = {
+        'sha256': course.identity['data'],
+        'pairs': len(pairs),
+        'host': host,
+        'elements': [symbol(z) for z in np.unique(pairs.z).tolist()],
     }
-    return surrogate, report
+    left_out = None if surrogate is None else surrogate.report
+    return surrogate, course.report(data=data, validation=validation, left_out=left_out)
 
 
 def _validate(
@@ -167,9 +103,7 @@ def _validate(
         prediction = surrogate.predict(pairs.subset(fold.test), host)
         course.found.append({'j': prediction.j.tolist(), 'half_width': prediction.half_width.tolist()})
         scores = _scores(pairs, folds, course.found)
-        course.monitor.progress('cross-validation', len(course.found), len(folds), {'mae_meV': scores['mae']})
-        if task.final or len(course.found) < len(folds):
-            course.pause_if_asked()
+        course.fold_is_behind(len(folds), {'mae_meV': scores['mae']})
     return {**settings.model_dump(mode='json'), **_scores(pairs, folds, course.found)}
 
 

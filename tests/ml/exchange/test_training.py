@@ -87,7 +87,7 @@ def test_the_checkpoint_of_another_training_is_refused() -> None:
         train_exchange(tables, ExchangeTask.model_validate(TASK), monitor)
     assert len(monitor.state['found']) == 1
     other = ExchangeTask.model_validate({**TASK, 'exchange': {**SETTINGS, 'seed': 2}})
-    with pytest.raises(ModelError, match='the checkpoint belongs to a training of other pairs'):
+    with pytest.raises(ModelError, match='the checkpoint belongs to a training with another task'):
         train_exchange(tables, other, monitor)
 
 
