@@ -20,6 +20,8 @@ Row = dict[str, Any]
 
 MISSING = 'missing'
 
+_TOLD = ('J_meV', 'moment_i_muB', 'moment_j_muB', 'source', 'uncertainty_meV', 'D_uncertainty_meV', 'outside')
+
 
 @calcfunction
 def collected_exchange(plan: orm.Dict, **exchange: ExchangeData) -> dict[str, orm.Data] | ExitCode:
@@ -48,7 +50,12 @@ def collected_exchange(plan: orm.Dict, **exchange: ExchangeData) -> dict[str, or
             'numbers': dict(Counter(row['origin'] for row in told['pairs'])),
             'missing': [row['name'] for row in told['pairs'] if row['origin'] == MISSING],
             'convention': OURS.hamiltonian,
-            'units': {'J': 'meV', 'uncertainty': 'meV, half width of 90 %', 'distance': 'Angstrom', 'moment': 'mu_B'},
+            'units': {
+                'J': 'meV',
+                'uncertainty': 'meV, half width of 90 %, of |ΔD| too',
+                'distance': 'Angstrom',
+                'moment': 'mu_B',
+            },
         }
     )
     return outputs
@@ -97,7 +104,6 @@ def _rows(planned: list[Row], table: ExchangeTable | None) -> list[Row]:
         told = {name: row[name] for name in kept if name in row}
         if row['origin'] != MISSING:
             value = next(values)
-            names = ('J_meV', 'moment_i_muB', 'moment_j_muB', 'source', 'uncertainty_meV', 'outside')
-            told |= {name: value[name] for name in names}
+            told |= {name: value[name] for name in _TOLD}
         rows.append(told)
     return rows

@@ -81,8 +81,9 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
     :param model: from ``train_exchange_surrogate`` or ``mlkkr.train``, or from a file.
     :param pairs: fields of :class:`AskedPairs`.
     :return: J of each pair, D and S where the model knows them, and the moments that it expects; the origins have the
-        UUID of the model, the half width of the 90 % interval, and whether a pair is outside of what was learnt. Exit
-        code 211 if the pairs are none, 212 if the model is for something else or another host, or is damaged.
+        UUID of the model, the half widths of the 90 % intervals of J and D, and whether a pair is outside of what was
+        learnt. Exit code 211 if the pairs are none, 212 if the model is for something else or another host, or is
+        damaged.
     """
     try:
         asked = AskedPairs.model_validate(pairs.get_dict())
@@ -108,7 +109,7 @@ def predicted_exchange(model: SurrogateData, pairs: orm.Dict) -> ExchangeData | 
             tensors=_tensors(prediction),
             method=f'predicted by {model.spec.model}',
             spread=np.zeros(number),
-            origins=Origins.of_model(model.uuid, prediction.half_width, prediction.outside),
+            origins=Origins.of_model(model.uuid, prediction.half_width, prediction.outside, prediction.d_half_width),
         )
     )
 

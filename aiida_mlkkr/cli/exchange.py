@@ -49,7 +49,9 @@ def show_exchange(what: tuple[str, ...], name: str, csv: Path | None, spirit: Pa
 
     WHAT is the pk, UUID or label of a workchain with an output exchange, of its ExchangeData or of a group of them, or
     a CSV file; several are put together, if they are of one host. |S| is the root of the sum of the squares of the nine
-    elements; the spread is by how much the diagonal elements of the tensor are uncertain, in meV of our convention.
+    elements; the spread is by how much the diagonal elements of the tensor are uncertain. Where pairs were predicted,
+    half widths of 90 % intervals of J and of |ΔD| follow, and whether a pair is none that the model has learnt about:
+    they do not hold there. All three are in meV of our convention.
     """
     from rich.console import Console
 
@@ -115,8 +117,10 @@ def pairs_shown(table: ExchangeTable, name: str, neglected: float) -> Table:
     with_b, unit = terms.b is not None, convention.unit
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     titles = ['pair', 'sites', 'R (Å)', 'm_i (µB)', 'm_j (µB)', f'J ({unit})', f'|D| ({unit})', f'|S| ({unit})']
-    for title in titles + ['B'] * with_b + ['spread (meV)']:
-        shown.add_column(title, justify='left' if title in ('pair', 'sites') else 'right')
+    predicted = table.origins if table.origins is not None and table.origins.predicted.any() else None
+    last = ['spread (meV)'] + ['± J (meV)', '± D (meV)', 'origin'] * (predicted is not None)
+    for title in titles + ['B'] * with_b + last:
+        shown.add_column(title, justify='left' if title in ('pair', 'sites', 'origin') else 'right')
     digits = 3 if unit == 'meV' else 8
     for k in np.argsort(table.distances, kind='stable').tolist():
         i, j = table.pairs[k].tolist()
@@ -126,8 +130,18 @@ def pairs_shown(table: ExchangeTable, name: str, neglected: float) -> Table:
         energies += [f'{terms.b[k]:.{digits}f}'] if terms.b is not None else []
         moments = [f'{table.moments[site]:.3f}' for site in (i, j)]
         where = [f'{table.elements[i]}-{table.elements[j]}', f'{i}-{j}', f'{table.distances[k]:.3f}']
-        shown.add_row(*where, *moments, *energies, f'{table.spread[k]:.3f}')
+        said = [] if predicted is None else _said(predicted.row(k))
+        shown.add_row(*where, *moments, *energies, f'{table.spread[k]:.3f}', *said)
     return shown
+
+
+def _said(origin: dict[str, Any]) -> list[str]:
+    """Uncertainties and origin of a pair."""
+    if origin['origin'] == 'computed':
+        return ['', '', 'computed']
+    of_d = origin['D_uncertainty_meV']
+    widths = [f'{origin["uncertainty_meV"]:.3f}', '–' if of_d is None else f'{of_d:.3f}']
+    return [*widths, 'predicted, not learnt' if origin['outside'] else 'predicted']
 
 
 def exchange_nodes(item: str) -> list[ExchangeData]:

@@ -12,6 +12,7 @@ from aiida.orm.pydantic import OrmMetadataField
 from aiida_mlkkr import __version__
 from aiida_mlkkr.exchange.conventions import OURS
 from aiida_mlkkr.exchange.errors import ExchangeError
+from aiida_mlkkr.exchange.origins import ARRAYS as ORIGINS
 from aiida_mlkkr.exchange.origins import Origins
 from aiida_mlkkr.exchange.spirit import write_spirit_pairs
 from aiida_mlkkr.exchange.table import ExchangeTable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas
 
 FORMAT_VERSION: Final = 1
-ORIGINS: Final = ('predicted', 'uncertainty', 'outside')
 SOURCES: Final = 'sources'
 
 
@@ -92,8 +92,7 @@ class ExchangeData(ArrayData):
         )
 
     def _origins(self) -> Origins:
-        predicted, uncertainty, outside = (self.get_array(name) for name in ORIGINS)
-        return Origins(tuple(self.base.attributes.get(SOURCES)), predicted, uncertainty, outside)
+        return Origins(tuple(self.base.attributes.get(SOURCES)), **{name: self.get_array(name) for name in ORIGINS})
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each pair."""

@@ -74,6 +74,7 @@ def _origins(rows: Sequence[Mapping[str, str]]) -> Origins:
         np.array([_either(row['origin'], 'computed', 'predicted') for row in rows]),
         _columns(rows, 'uncertainty_meV')[:, 0],
         np.array([_either(row['outside'], 'False', 'True') for row in rows]),
+        np.array([float(row['D_uncertainty_meV'] or 'nan') for row in rows]),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exchange_tables import HOST, SHELLS, A, all_pairs, dimer_table
@@ -93,6 +95,27 @@ def test_predictions_have_moments_intervals_and_flags(model):
     assert table.origins.outside.tolist() == [False, False, True]
     assert (table.origins.uncertainty > 0.0).all()
     assert table.method == 'predicted by gaussian_process'
+
+
+def test_d_has_an_uncertainty_of_its_own_where_the_model_knows_it(model, aiida_profile):
+    from aiida_mlkkr.data.exchange import ExchangeData
+    from aiida_mlkkr.exchange.tensors import compose
+
+    table = dimer_table(all_pairs())
+    j = table.terms().j
+    tensors = compose(j, 0.1 * j[:, None] * np.array([0.0, 0.0, 1.0]), np.zeros((len(j), 3, 3)))
+    outputs, node = train(
+        {'model': 'equivariant_tensor', 'options': {'steps': 5}},
+        pairs=ExchangeData.from_table(replace(table, tensors=tensors)),
+    )
+    assert node.is_finished_ok, node.exit_message
+    place = [[[0.0, 0.0, 0.0], [A, 0.0, 0.0]]]
+    for its, knows in ((outputs['model'], True), (model, False)):
+        node, _ = ask(its, [['Mn', 'Fe']], place)
+        (row,) = node.table.rows()
+        assert row['uncertainty_meV'] > 0.0
+        assert (row['D_uncertainty_meV'] or 0.0) > 0.0 if knows else row['D_uncertainty_meV'] is None
+        assert node.to_dataframe()['D_uncertainty_meV'].notna().all() == knows
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,24 @@ def test_another_convention(command, node):
     assert 'J > 0 is antiferromagnetic' in output
 
 
+def test_what_was_predicted_is_said(command, node, aiida_profile):
+    from dataclasses import replace
+
+    from aiida_mlkkr.data.exchange import ExchangeData
+    from aiida_mlkkr.exchange.origins import Origins
+
+    assert 'origin' not in command('show', 'exchange', node.pk)
+    of_d = np.array([0.125, np.nan, 0.5])
+    guess = Origins.of_model('a model', np.array([1.25, 2.0, 3.0]), np.array([False, False, True]), of_d)
+    origins = Origins.joined([Origins.computed(['here'] * 3), guess])
+    output = command('show', 'exchange', ExchangeData.from_table(replace(row_of(4), origins=origins)).store().pk)
+    assert '± J (meV) ± D (meV) origin' in output
+    assert output.count('0.000 computed') == 3
+    assert '1.250 0.125 predicted' in output
+    assert '2.000 – predicted' in output
+    assert '3.000 0.500 predicted, not learnt' in output
+
+
 def test_files_for_others_and_for_us(command, node, tmp_path):
     csv, spirit = tmp_path / 'pairs.csv', tmp_path / 'pairs.txt'
     command('show', 'exchange', node.pk, '--csv', csv, '--spirit', spirit)

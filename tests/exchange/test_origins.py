@@ -35,7 +35,10 @@ def table(number: int = 4, origins: Origins | None = None) -> ExchangeTable:
 
 @pytest.fixture
 def predicted() -> ExchangeTable:
-    return table(4, Origins.of_model(MODEL, np.array([0.0, 0.5, 1.0, 2.0]), np.array([False, False, False, True])))
+    of_d = np.array([0.0, np.nan, 0.2, 0.3])
+    return table(
+        4, Origins.of_model(MODEL, np.array([0.0, 0.5, 1.0, 2.0]), np.array([False, False, False, True]), of_d)
+    )
 
 
 def test_joined_with_computed_pairs_and_written_and_read(predicted: ExchangeTable, tmp_path: Path) -> None:
@@ -48,12 +51,12 @@ def test_joined_with_computed_pairs_and_written_and_read(predicted: ExchangeTabl
     again = read_csv(tmp_path / 'pairs.csv').origins
     assert again is not None
     assert again.sources == both.origins.sources
-    for name in ('predicted', 'uncertainty', 'outside'):
+    for name in ('predicted', 'uncertainty', 'outside', 'd_uncertainty'):
         np.testing.assert_array_equal(getattr(again, name), getattr(both.origins, name))
-    assert (
-        both.rows()[5] | {'origin': 'predicted', 'source': MODEL, 'uncertainty_meV': 2.0, 'outside': True}
-        == (both.rows()[5])
-    )
+    said = {'origin': 'predicted', 'source': MODEL, 'uncertainty_meV': 2.0, 'D_uncertainty_meV': 0.3, 'outside': True}
+    assert both.rows()[5] | said == both.rows()[5]
+    assert both.rows()[3]['D_uncertainty_meV'] is None, 'the model knows nothing of it'
+    assert both.rows()[0]['D_uncertainty_meV'] == 0.0, 'computed'
 
 
 def test_tables_of_one_calculation_say_nothing(tmp_path: Path) -> None:
@@ -90,6 +93,10 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
         replace(Origins.computed(['one']), uncertainty=np.array([1.0]))
     with pytest.raises(ExchangeError, match='not a number from 0 on'):
         Origins.of_model(MODEL, np.array([np.nan]), np.array([False]))
+    with pytest.raises(ExchangeError, match='not a number from 0 on'):
+        Origins.of_model(MODEL, np.array([1.0]), np.array([False]), np.array([-1.0]))
+    with pytest.raises(ExchangeError, match='the uncertainty of a prediction'):
+        replace(Origins.computed(['one']), d_uncertainty=np.array([np.nan]))
     with pytest.raises(ExchangeError, match='arrays of this length'):
         Origins.of_model(MODEL, np.array([1.0]), np.array([False, True]))
     path = tmp_path / 'pairs.csv'

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aiida_mlkkr.exchange.origins import Origins
 from aiida_mlkkr.exchange.table import ExchangeTable
 
 
@@ -28,13 +29,19 @@ def table() -> ExchangeTable:
     )
 
 
-@pytest.mark.parametrize('biquadratic', [None, np.array([0.1, 0.2, 0.3])])
-def test_what_is_stored_is_loaded(table, biquadratic, tmp_path):
+PREDICTED = Origins.of_model('a model', np.array([1.0, 2.0, 3.0]), np.array([False, True, False]), np.full(3, 0.5))
+
+
+@pytest.mark.parametrize(
+    ('biquadratic', 'origins'),
+    [(None, None), (np.array([0.1, 0.2, 0.3]), Origins.computed(['', 'here', 'there'])), (None, PREDICTED)],
+)
+def test_what_is_stored_is_loaded(table, biquadratic, origins, tmp_path):
     from aiida import orm
 
     from aiida_mlkkr.data.exchange import ExchangeData
 
-    table = replace(table, biquadratic=biquadratic)
+    table = replace(table, biquadratic=biquadratic, origins=origins)
     node = orm.load_node(ExchangeData.from_table(table).store().uuid)
     assert isinstance(node, ExchangeData)
     assert node.table.rows() == table.rows()
