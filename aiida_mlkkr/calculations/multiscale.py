@@ -94,7 +94,7 @@ def _of_composition(label: str, samples: int, runs: Mapping[str, Any]) -> dict[s
         'mean_field_error': _spread(mean_field),
         'transition': transition,
         'sampled_transitions': temperatures,
-        **{name: own.get(name) for name in ('order', 'glass_mean_field_temperature', 'ground_state', 'networks')},
+        **{name: own.get(name) for name in ('order', 'glass_mean_field_temperature', 'ground_states', 'networks')},
     }
 
 

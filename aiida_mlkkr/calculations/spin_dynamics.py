@@ -25,7 +25,9 @@ from aiida_mlkkr.spins.temperatures import TemperatureSettings
 from aiida_mlkkr.spins.transition import OF_TRANSITIONS, BoxCurves, Transition, find_transition, order_of, turning_point
 
 _OWN_OF_A_RUN: Final = ('autocorrelation', 'exchanges', 'distances')
-_OF_ARRAYS: Final = ('array|directions', 'array|positions', 'array|moments', 'array|box', 'default_array_name')
+_OF_ARRAYS: Final = (
+    'array|directions', 'array|positions', 'array|moments', 'array|box', 'default_array_name', 'elements',
+)  # fmt: skip
 _BLOCKS: Final = 16
 _OF_HALF: Final = 0.999
 """Of half of a box, that correlations reach at most."""
@@ -137,13 +139,12 @@ def lowest_state(
 
 
 @calcfunction
-def spin_results(
-    report: orm.Dict, ground_state: orm.ArrayData | None = None, **found: orm.ArrayData
-) -> dict[str, orm.Data]:
+def spin_results(report: orm.Dict, **found: orm.ArrayData) -> dict[str, orm.Data]:
     """Curves of all boxes, the transition, and in short what else was found.
 
-    :param report: that of :func:`first_schedule`; ``ground_state`` that of :func:`lowest_state`.
-    :param found: observables by ``simulated_NUMBER_RUN``, trajectories by ``trajectory_NUMBER``.
+    :param report: that of :func:`first_schedule`.
+    :param found: observables by ``simulated_NUMBER_RUN``, states of :func:`lowest_state` by ``ground_state_MODEL``,
+        trajectories by ``trajectory_NUMBER``.
     :return: ``results`` and ``curves``.
     """
     known = report.get_dict()
@@ -156,8 +157,8 @@ def spin_results(
         'not_thermalised': {
             str(box.number): box.temperatures[~box.thermalised].tolist() for box in boxes if not box.thermalised.all()
         },
-        'ground_state': None if ground_state is None else _without(ground_state.base.attributes.all, 'elements'),
-        'dynamics': [_relaxation(node) for label, node in sorted(found.items()) if label.startswith('trajectory_')],
+        'ground_states': [_of_state(node) for node in _of_kind(found, 'ground_state_')],
+        'dynamics': [_relaxation(node) for node in _of_kind(found, 'trajectory_')],
         'version': __version__,
     }
     return {'results': orm.Dict(results), 'curves': _curves(boxes, simulated)}
@@ -196,8 +197,13 @@ def _relaxation(trajectory: orm.ArrayData) -> dict[str, float | None]:
     }
 
 
-def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in (*names, *_OF_ARRAYS)}
+def _of_kind(found: Mapping[str, orm.ArrayData], prefix: str) -> list[orm.ArrayData]:
+    return [node for label, node in sorted(found.items()) if label.startswith(prefix)]
+
+
+def _of_state(node: orm.ArrayData) -> dict[str, Any]:
+    """Energies and magnetisation of a ground state, without its arrays."""
+    return {name: value for name, value in node.base.attributes.all.items() if name not in _OF_ARRAYS}
 
 
 def boxes_of(observables: Mapping[str, orm.ArrayData]) -> list[BoxCurves]:

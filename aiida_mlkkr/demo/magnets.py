@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -102,7 +103,8 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
     )
     rows = []
     for entry in tools.results['compositions']:
-        transition, ground = entry['transition'], entry['ground_state'] or {}
+        transition = entry['transition']
+        ground = [state['magnetisation'] for state in entry['ground_states'] or ()]
         rows.append(
             (
                 name_of_shares(entry['shares']),
@@ -111,7 +113,7 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
                 _number(transition.get('total_error'), 1),
                 _number(entry['mean_field_temperature'], 0),
                 _number(entry['glass_mean_field_temperature'], 0),
-                _number(ground.get('magnetisation'), 3),
+                _number(float(np.mean(ground)) if ground else None, 3),
             )
         )
     return TextTable('Alloys', headings, tuple(rows))

@@ -38,6 +38,9 @@ _STRAIGHT: Final = 0.2
 _BESIDE: Final = 3
 """Temperatures on either side of a maximum that a parabola is laid through."""
 
+_FALL: Final = (0.75, 0.25)
+"""Cumulants between which a box goes from order to disorder."""
+
 _EDGE: Final = 0.005
 _SMALLEST: Final = 1e-12
 _SAMPLES: Final = 400
@@ -99,6 +102,7 @@ class Transition:
     """A transition, or why there is none.
 
     :param temperature: and its error [K]; None if there is no transition, or none that is sure.
+    :param reason: why there is none, or none from a crossing.
     :param crossings: sizes of two boxes, temperature and error [K].
     """
 
@@ -113,8 +117,9 @@ class Transition:
 def find_transition(boxes: Sequence[BoxCurves], forbidden: str | None = None) -> Transition:
     """The order at low temperature and where it begins.
 
-    Of several sizes it is the crossing of the cumulants of the two largest ones; of one size only where a finite box
-    shows it, at the maximum of the susceptibility or at half the height of the cumulant of the overlap.
+    Of several sizes it is the crossing of the cumulants of the two largest ones. Of one size only, or where they do not
+    cross for sure, it is where a finite box shows it: at the maximum of the susceptibility or at half the height of the
+    cumulant of the overlap.
 
     :param forbidden: why there cannot be a transition.
     """
@@ -126,18 +131,20 @@ def find_transition(boxes: Sequence[BoxCurves], forbidden: str | None = None) ->
         told = 'the moments are not ordered' if order == 'none' else 'the moments have not thermalised'
         return Transition(order, reason=f'{told} at the lowest temperature')
     name = cumulant_of(order)
-    if len(boxes) == 1:
-        return _of_one_box(boxes[0], order, name)
     found = []
     for small, large in combinations(boxes, 2):
         pair = crossing(small.cumulant(name), large.cumulant(name))
         if pair is not None:
             found.append((small.number, large.number, *pair))
-    method = f'crossing of {"Binder" if name == "binder" else "overlap"} cumulants'
-    if not found or found[-1][:2] != (boxes[-2].number, boxes[-1].number):
-        reason = 'the cumulants of the two largest boxes do not cross for sure'
-        return Transition(order, method=method, reason=reason, crossings=tuple(found))
-    return Transition(order, *found[-1][2:], method=method, crossings=tuple(found))
+    if found and found[-1][:2] == (boxes[-2].number, boxes[-1].number):
+        method = f'crossing of {"Binder" if name == "binder" else "overlap"} cumulants'
+        return Transition(order, *found[-1][2:], method=method, crossings=tuple(found))
+    why = (
+        'there is one size of boxes'
+        if len(boxes) == 1
+        else 'the cumulants of the two largest boxes do not cross for sure'
+    )
+    return replace(_of_one_box(boxes[-1], order, name, why), crossings=tuple(found))
 
 
 def order_of(box: BoxCurves) -> str:
@@ -220,19 +227,26 @@ def _crossing(small: Cumulant, large: Cumulant) -> float | None:
     return roots[0] if len(roots) == 1 else None
 
 
-def _of_one_box(box: BoxCurves, order: str, name: str) -> Transition:
+def _of_one_box(box: BoxCurves, order: str, name: str, why: str) -> Transition:
+    """Where a box shows a transition, and as its error over how far: both go to zero alike in larger boxes.
+
+    :param why: it is not taken from a crossing.
+    """
+    cumulant = box.cumulant(name)
     if name == 'binder':
         method, curve = 'maximum of the susceptibility', box.cumulant('susceptibility')
         fit: Fit = _maximum
         peak = int(np.argmax(curve.values))
         curve = curve.at(np.abs(np.arange(len(curve.values)) - peak) < _BESIDE)
     else:
-        method, curve, fit = 'half the height of the overlap cumulant', box.cumulant(name), _half_height
+        method, curve, fit = 'half the height of the overlap cumulant', cumulant, _half_height
     rng = np.random.default_rng(0)
     found = _if_sure(fit(curve), [fit(curve.shaken(rng)) for _ in range(_SAMPLES)])
-    if found is None:
-        return Transition(order, method=method, reason='it is not at the temperatures of the simulation, or not sure')
-    return Transition(order, *found, method=method)
+    begin, end = (_falls_through(cumulant, height) for height in _FALL)
+    if found is None or begin is None or end is None:
+        return Transition(order, reason=f'{why}, and one box does not show where at the temperatures of the simulation')
+    error = float(np.hypot(found[1], 0.5 * (end - begin)))
+    return Transition(order, found[0], error, f'{method} of one box, no crossing', why)
 
 
 def _maximum(curve: Cumulant) -> float | None:

@@ -66,15 +66,18 @@ def test_error_of_a_crossing_of_values_that_are_wrong_together() -> None:
 
 def test_one_box_has_a_maximum() -> None:
     found = find_transition([scaling(64, np.linspace(10.0, 40.0, 31))])
-    assert (found.order, found.method) == ('ferromagnetic', 'maximum of the susceptibility')
-    assert found.temperature == pytest.approx(TC * (1 + 0.5 / 64 ** (1 / 3 / 0.71)), abs=0.3)
+    assert (found.order, found.method) == ('ferromagnetic', 'maximum of the susceptibility of one box, no crossing')
+    assert found.reason == 'there is one size of boxes'
+    scale = TC / 64 ** (1 / 3 / 0.71)
+    assert found.temperature == pytest.approx(TC + 0.5 * scale, abs=0.3)
+    assert found.error == pytest.approx(np.log(3) / 2 * scale, rel=0.1)  # the cumulant falls from ¾ to ¼ within it
 
 
 def test_orders() -> None:
     nothing = np.full(len(WIDE), 0.05)
     glass = scaling(64, WIDE, magnetisation=nothing, magnetisation_of_groups=nothing[:, None])
     found = find_transition([glass])
-    assert (found.order, found.method) == ('frozen', 'half the height of the overlap cumulant')
+    assert (found.order, found.method) == ('frozen', 'half the height of the overlap cumulant of one box, no crossing')
     ferri = scaling(64, WIDE, magnetisation=0.6 * np.ones(len(WIDE)))
     assert find_transition([ferri]).order == 'ferrimagnetic'
     paramagnet = find_transition([scaling(64, np.linspace(50.0, 90.0, 5))])
@@ -99,7 +102,10 @@ def test_what_has_not_thermalised_does_not_count() -> None:
 def test_no_crossing_is_told() -> None:
     same = [scaling(64, WIDE), scaling(216, WIDE, binder=scaling(64, WIDE).values['binder'] - 0.05)]
     found = find_transition(same)
-    assert (found.temperature, found.reason) == (None, 'the cumulants of the two largest boxes do not cross for sure')
+    assert (found.crossings, found.reason) == ((), 'the cumulants of the two largest boxes do not cross for sure')
+    assert 'of one box, no crossing' in str(found.method)
+    assert found.error is not None
+    assert found.error > 0.05 * TC
     few = Cumulant(np.array([1.0, 2.0]), np.array([1.0, 0.0]), np.eye(2))
     assert crossing(few, few) is None
 

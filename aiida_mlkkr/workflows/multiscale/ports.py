@@ -131,7 +131,7 @@ def define_outputs(spec: Any) -> None:
         'spin_dynamics',
         dynamic=True,
         required=False,
-        help='Of each composition: results, curves, ground_state.',
+        help='Of each composition: results, curves, ground_states.',
     )
     spec.exit_code(
         420,

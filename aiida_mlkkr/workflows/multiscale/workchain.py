@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
@@ -20,8 +20,6 @@ from aiida_mlkkr.workflows.multiscale.protocol import ProtocolMixin
 from aiida_mlkkr.workflows.multiscale.singles import finished_singles
 from aiida_mlkkr.workflows.multiscale.wishes import dilution_settings, elements_of, single_info, wanted_pairs
 from aiida_mlkkr.workflows.spin_dynamics.workchain import SpinDynamicsWorkChain
-
-_CURVES: Final = ('results', 'curves', 'ground_state')
 
 
 class MultiscaleWorkChain(ProtocolMixin, WorkChain):
@@ -228,7 +226,9 @@ class MultiscaleWorkChain(ProtocolMixin, WorkChain):
                 self.out_many({f'spin_models.{label}.{name}': model for name, model in models.items()})
         for label, node in self.ctx.simulated.items():
             if label in self.ctx.compositions:
-                own = {name: node.outputs[name] for name in _CURVES if name in node.outputs}
+                own = {name: node.outputs[name] for name in ('results', 'curves') if name in node.outputs}
+                states = node.outputs.ground_states if 'ground_states' in node.outputs else {}
+                own |= {f'ground_states.{name}': state for name, state in states.items()}
                 self.out_many({f'spin_dynamics.{label}.{name}': value for name, value in own.items()})
         course = {name: self.ctx[name] for name in ('elements', 'compositions')}
         results = multiscale_results(

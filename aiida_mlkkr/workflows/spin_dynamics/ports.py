@@ -61,8 +61,8 @@ def _define_spirit(spec: Any) -> None:
         'spirit',
         required=False,
         populate_defaults=False,
-        help='Spirit as well (aiida-spirit): the ground state from a random start, and dynamics. It runs the first of '
-        'the smallest models.',
+        help='Spirit as well (aiida-spirit): the ground states of the smallest models from a random start, and '
+        'dynamics of the first of them.',
     )
     spec.input('spirit.code', valid_type=orm.AbstractCode, help='A Python that has spirit, for the plugin spirit.')
     spec.input(
@@ -113,11 +113,12 @@ def define_outputs(spec: Any) -> None:
         required=False,
         help='Observables with their errors by temperature, NAME_NUMBER for boxes with that number of moments.',
     )
-    spec.output(
-        'ground_state',
+    spec.output_namespace(
+        'ground_states',
         valid_type=orm.ArrayData,
+        dynamic=True,
         required=False,
-        help='The state of lowest energy of the first of the smallest models: directions, positions, moments, box.',
+        help='The state of lowest energy of each of the smallest models: directions, positions, moments, box.',
     )
     spec.output_namespace(
         'trajectories',

@@ -38,40 +38,45 @@ class SpiritStepsMixin:
         return bool(self.inputs.get('spirit')) and self.ctx.failure is None
 
     def run_spirit(self) -> ToContext:
-        """Submit the minimisation from a random start."""
-        inputs = self._spirit_inputs(self.inputs.spirit.parameters, 'spirit_inputs')
-        return ToContext(spirit=self._submit(inputs, orm.Dict(RUN_OPTIONS), 'spirit'))
+        """Submit the minimisation of every smallest model from a random start."""
+        minimisations = {}
+        for label in self.ctx.smallest:
+            inputs = self._spirit_inputs(label, self.inputs.spirit.parameters, f'spirit_inputs_{label}')
+            minimisations[f'spirit_{label}'] = self._submit(inputs, orm.Dict(RUN_OPTIONS), f'spirit_{label}')
+        return ToContext(**minimisations)
 
     def inspect_spirit(self) -> None:
-        """Take the configuration, if Spirit came to its end and its energy is that of the model."""
-        process = self.ctx.spirit
-        if not self._came_to_its_end(process):
-            return
-        found: Any
-        found, node = spirit_results.run_get_node(
-            model=self.inputs.models[self.ctx.chosen],
-            magnetization=process.outputs.magnetization,
-            energies=process.outputs.energies,
-            metadata={'call_link_label': 'spirit_results'},
-        )
-        if node.is_finished_ok:
-            self.ctx.spirit_configuration = found['configuration']
-        else:
-            self._fail('ERROR_SPIRIT_RESULTS_INVALID', process=name_of(process), reason=node.exit_message)
+        """Take the configurations, where Spirit came to its end and its energy is that of the model."""
+        for label in self.ctx.smallest:
+            process = self.ctx[f'spirit_{label}']
+            if not self._came_to_its_end(process):
+                continue
+            found: Any
+            found, node = spirit_results.run_get_node(
+                model=self.inputs.models[label],
+                magnetization=process.outputs.magnetization,
+                energies=process.outputs.energies,
+                metadata={'call_link_label': f'spirit_results_{label}'},
+            )
+            if node.is_finished_ok:
+                known = self.ctx.spirit_configurations
+                self.ctx.spirit_configurations = {**known, label: found['configuration']}
+            else:
+                self._fail('ERROR_SPIRIT_RESULTS_INVALID', process=name_of(process), reason=node.exit_message)
 
     def should_run_dynamics(self) -> bool:
         """Whether dynamics is asked for, and there is a ground state to begin with."""
-        return self.should_run_spirit() and 'dynamics' in self.inputs.spirit and self.ctx.ground_state is not None
+        return self.should_run_spirit() and 'dynamics' in self.inputs.spirit and bool(self.ctx.ground_states)
 
     def run_dynamics(self) -> ToContext:
-        """Submit a trajectory for each temperature."""
+        """Submit a trajectory of the first of the smallest models for each temperature."""
         settings = DynamicsSettings.model_validate(self.inputs.spirit.dynamics.get_dict())
-        begin: Any = initial_state(self.ctx.ground_state, metadata={'call_link_label': 'initial_state'})
+        first = self.ctx.smallest[0]
+        begin: Any = initial_state(self.ctx.ground_states[first], metadata={'call_link_label': 'initial_state'})
         trajectories = {}
         for k, temperature in enumerate(settings.temperatures):
-            inputs: dict[str, Any] = self._spirit_inputs(
-                orm.Dict(settings.parameters(temperature)), f'dynamics_inputs_{k}'
-            )
+            parameters = orm.Dict(settings.parameters(temperature))
+            inputs: dict[str, Any] = self._spirit_inputs(first, parameters, f'dynamics_inputs_{k}')
             inputs |= {'initial_state': begin, 'add_to_retrieved': orm.List(list(RETRIEVED))}
             trajectories[f'dynamics_{k}'] = self._submit(inputs, orm.Dict(settings.run_options()), f'dynamics_{k}')
         return ToContext(**trajectories)
@@ -84,7 +89,7 @@ class SpiritStepsMixin:
             if not self._came_to_its_end(process):
                 continue
             trajectory, node = spirit_trajectory.run_get_node(
-                model=self.inputs.models[self.ctx.chosen],
+                model=self.inputs.models[self.ctx.smallest[0]],
                 retrieved=process.outputs.retrieved,
                 dynamics=self.inputs.spirit.dynamics,
                 temperature=orm.Float(temperature),
@@ -95,12 +100,12 @@ class SpiritStepsMixin:
             else:
                 self._fail('ERROR_SPIRIT_RESULTS_INVALID', process=name_of(process), reason=node.exit_message)
 
-    def _spirit_inputs(self, parameters: orm.Dict, label: str) -> dict[str, Any]:
+    def _spirit_inputs(self, model: str, parameters: orm.Dict, link_label: str) -> dict[str, Any]:
         more = {'neglected': self.inputs.spirit.neglected} if 'neglected' in self.inputs.spirit else {}
         found: Any = spirit_inputs(
-            model=self.inputs.models[self.ctx.chosen],
+            model=self.inputs.models[model],
             parameters=parameters,
-            metadata={'call_link_label': label},
+            metadata={'call_link_label': link_label},
             **more,
         )
         return dict(found)

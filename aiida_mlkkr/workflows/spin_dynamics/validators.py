@@ -50,18 +50,19 @@ def validate_inputs(inputs: Inputs, _: object) -> str | None:
     if not inputs.get('spirit') or not inputs.get('models'):
         return None
     neglected = inputs['spirit'].get('neglected')
-    label, node = model_for_spirit(inputs['models'])
-    try:
-        pair_rows(node.model, NEGLECTED if neglected is None else neglected.value)
-        parameters_of(node.model)
-    except (SpinModelError, ExchangeError) as error:
-        return f'spirit: it cannot run {label}: {error}; leave the namespace spirit out, or set spirit.neglected'
+    for label, node in smallest_models(inputs['models']).items():
+        try:
+            pair_rows(node.model, NEGLECTED if neglected is None else neglected.value)
+            parameters_of(node.model)
+        except (SpinModelError, ExchangeError) as error:
+            return f'spirit: it cannot run {label}: {error}; leave the namespace spirit out, or set spirit.neglected'
     return None
 
 
-def model_for_spirit(models: Mapping[str, SpinModelData]) -> tuple[str, SpinModelData]:
-    """The first of the smallest models, which Spirit runs and whose ground state is handed on."""
-    return min(models.items(), key=lambda item: (number_of(item[1]), item[0]))
+def smallest_models(models: Mapping[str, SpinModelData]) -> dict[str, SpinModelData]:
+    """All configurations in the smallest boxes: those whose ground states are handed on, and which Spirit runs."""
+    smallest = min(number_of(node) for node in models.values())
+    return {label: node for label, node in sorted(models.items()) if number_of(node) == smallest}
 
 
 def number_of(node: SpinModelData) -> int:

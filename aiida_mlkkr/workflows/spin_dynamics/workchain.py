@@ -21,7 +21,7 @@ from aiida_mlkkr.workflows.spin_dynamics.base import MonteCarloBaseWorkChain
 from aiida_mlkkr.workflows.spin_dynamics.ports import define_inputs, define_outputs
 from aiida_mlkkr.workflows.spin_dynamics.protocol import ProtocolMixin
 from aiida_mlkkr.workflows.spin_dynamics.spirit import SpiritStepsMixin
-from aiida_mlkkr.workflows.spin_dynamics.validators import model_for_spirit, number_of
+from aiida_mlkkr.workflows.spin_dynamics.validators import number_of, smallest_models
 
 _NOT_THERMALISED: Final = MonteCarloBaseWorkChain.exit_codes.ERROR_NOT_THERMALISED.status
 
@@ -52,7 +52,7 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
                 cls.run_spirit,
                 cls.inspect_spirit,
             ),
-            cls.find_ground_state,
+            cls.find_ground_states,
             if_(cls.should_run_dynamics)(
                 cls.run_dynamics,
                 cls.inspect_dynamics,
@@ -63,14 +63,14 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
     def setup(self) -> None:
         """Nothing is known yet."""
         self.ctx.sizes = sorted({number_of(node) for node in self.inputs.models.values()})
-        self.ctx.chosen = model_for_spirit(self.inputs.models)[0]
+        self.ctx.smallest = list(smallest_models(self.inputs.models))
         self.ctx.run = 0
         self.ctx.refinements = 0
         self.ctx.observables = {}
         self.ctx.thermalised = False
         self.ctx.annealed = None
-        self.ctx.spirit_configuration = None
-        self.ctx.ground_state = None
+        self.ctx.spirit_configurations = {}
+        self.ctx.ground_states = {}
         self.ctx.trajectories = {}
         self.ctx.failure = None
 
@@ -147,17 +147,19 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
         )
         return found
 
-    def find_ground_state(self) -> None:
-        """The lower one of those that annealing and Spirit have found."""
-        states = {'annealed': self.ctx.annealed, 'spirit': self.ctx.spirit_configuration}
-        known = {name: node for name, node in states.items() if node is not None}
-        if known:
-            self.ctx.ground_state = lowest_state(
-                model=self.inputs.models[self.ctx.chosen],
-                label=orm.Str(self.ctx.chosen),
-                metadata={'call_link_label': 'ground_state'},
-                **known,
-            )
+    def find_ground_states(self) -> None:
+        """Of every smallest model the lower one of those that annealing and Spirit have found."""
+        for label in self.ctx.smallest:
+            states = {'annealed': self.ctx.annealed, 'spirit': self.ctx.spirit_configurations.get(label)}
+            known = {name: node for name, node in states.items() if node is not None}
+            if known:
+                state = lowest_state(
+                    model=self.inputs.models[label],
+                    label=orm.Str(label),
+                    metadata={'call_link_label': f'ground_state_{label}'},
+                    **known,
+                )
+                self.ctx.ground_states = {**self.ctx.ground_states, label: state}
 
     def results(self) -> ExitCode | None:
         """Attach what was found, also where a step failed."""
@@ -165,13 +167,13 @@ class SpinDynamicsWorkChain(ProtocolMixin, SpiritStepsMixin, WorkChain):
             found = spin_results(
                 report=self.ctx.report,
                 metadata={'call_link_label': 'results'},
-                **({'ground_state': self.ctx.ground_state} if self.ctx.ground_state else {}),
+                **{f'ground_state_{label}': state for label, state in self.ctx.ground_states.items()},
                 **self.ctx.observables,
                 **self.ctx.trajectories,
             )
             self.out_many(found)
-        if self.ctx.ground_state is not None:
-            self.out('ground_state', self.ctx.ground_state)
+        if self.ctx.ground_states:
+            self.out('ground_states', self.ctx.ground_states)
         if self.ctx.trajectories:
             self.out('trajectories', self.ctx.trajectories)
         if self.ctx.failure is None and not self.ctx.thermalised:
