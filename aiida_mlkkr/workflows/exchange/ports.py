@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from aiida import orm
@@ -14,18 +13,13 @@ from aiida_mlkkr.workflows.exchange.clusters import OF_PAIR
 from aiida_mlkkr.workflows.exchange.validators import (
     validate_inputs,
     validate_pairs,
-    validate_positive,
     validate_screening,
     validate_surrogate,
 )
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
+from aiida_mlkkr.workflows.validators import validate_positive
 
 PROTOCOL: Final = 'exchange'
-
-
-def _protocol_value(name: str) -> Callable[[], orm.Data]:
-    """A port's default: the value of the default protocol."""
-    return lambda: orm.to_aiida_type(protocol_inputs(PROTOCOL)[name])
 
 
 def define_inputs(spec: Any) -> None:
@@ -43,7 +37,7 @@ def define_inputs(spec: Any) -> None:
         'screening',
         valid_type=orm.Dict,
         serializer=orm.to_aiida_type,
-        default=lambda: orm.Dict(protocol_inputs('cluster')['screening']),
+        default=protocol_default('cluster', 'screening'),
         validator=validate_screening,
         help='Host atoms of the clusters: those of the first shells around each impurity, or within a radius (A).',
     )
@@ -58,7 +52,7 @@ def define_inputs(spec: Any) -> None:
         'search',
         valid_type=orm.Bool,
         serializer=orm.to_aiida_type,
-        default=_protocol_value('search'),
+        default=protocol_default(PROTOCOL, 'search'),
         help='Whether finished mlkkr.cluster of this database are taken: the same pair in the same cluster of this '
         'host, with the settings of the namespace cluster, converged as far, moments left free.',
     )
@@ -73,7 +67,7 @@ def define_inputs(spec: Any) -> None:
         'max_uncertainty',
         valid_type=orm.Float,
         serializer=orm.to_aiida_type,
-        default=_protocol_value('max_uncertainty'),
+        default=protocol_default(PROTOCOL, 'max_uncertainty'),
         validator=validate_positive,
         help='A prediction is taken if J is known to this many meV (half of its 90 % interval) or better, and the pair '
         'is not outside of what the model has learnt. Other pairs are computed.',
@@ -103,7 +97,7 @@ def define_inputs(spec: Any) -> None:
         'max_parallel',
         valid_type=orm.Int,
         serializer=orm.to_aiida_type,
-        default=_protocol_value('max_parallel'),
+        default=protocol_default(PROTOCOL, 'max_parallel'),
         validator=validate_positive,
         help='How many pairs are computed at the same time.',
     )

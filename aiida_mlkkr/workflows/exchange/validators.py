@@ -65,8 +65,3 @@ def validate_surrogate(value: SurrogateData | None, _: object) -> str | None:
     if value is None or (task := value.base.attributes.get('task')) == TASK:
         return None
     return f'surrogate: this is a model for {task}, one for {TASK} is needed'
-
-
-def validate_positive(value: orm.Int | orm.Float, _: object) -> str | None:
-    """Message on a number that is not above 0."""
-    return None if value.value > 0 else f'a number above 0 is needed, not {value.value}'

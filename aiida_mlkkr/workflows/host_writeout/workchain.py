@@ -16,7 +16,7 @@ from aiida_mlkkr.kkr.outcome import Outcome
 from aiida_mlkkr.kkr.writeout import GREEN
 from aiida_mlkkr.workflows.host_writeout.validators import host_parameters, validate_inputs
 from aiida_mlkkr.workflows.messages import name_of
-from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
+from aiida_mlkkr.workflows.protocols import merged, protocol_default, protocol_inputs
 
 PROTOCOL: Final = 'host_writeout'
 PARSER: Final = 'mlkkr.kkr'
@@ -37,7 +37,7 @@ class HostWriteoutWorkChain(BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(KkrCalculation, namespace='kkr', include=('code', 'retrieve_kkrflex', 'metadata'))
         spec.inputs['kkr']['metadata']['options']['parser_name'].default = PARSER
-        spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['max_iterations'])
+        spec.inputs['max_iterations'].default = protocol_default(PROTOCOL, 'max_iterations')
         spec.input('host', valid_type=orm.RemoteData, help='Remote folder of the converged calculation of the host.')
         spec.input(
             'impurity_info',

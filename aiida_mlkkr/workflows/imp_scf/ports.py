@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from aiida import orm
@@ -10,15 +9,10 @@ from aiida import orm
 from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.workflows.imp_scf.validators import validate_inputs, validate_schedule, validate_starts
 from aiida_mlkkr.workflows.kkrimp.base import KkrimpBaseWorkChain
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
 
 PROTOCOL: Final = 'imp_scf'
 _OWN_PORTS: Final = ('code', 'impurity_info', 'host_Greenfunction_folder', 'impurity_potential', 'parent_calc_folder')
-
-
-def _protocol_value(name: str) -> Callable[[], orm.Data]:
-    """A port's default: the value of the default protocol."""
-    return lambda: orm.to_aiida_type(protocol_inputs(PROTOCOL)[name])
 
 
 def define_inputs(spec: Any) -> None:
@@ -78,7 +72,7 @@ def define_inputs(spec: Any) -> None:
     spec.input(
         'retrieve_kkrflex',
         valid_type=orm.Bool,
-        default=_protocol_value('retrieve_kkrflex'),
+        default=protocol_default(PROTOCOL, 'retrieve_kkrflex'),
         serializer=orm.to_aiida_type,
         help='Retrieve the Green function where it is written out here; if not, it is left on the computer, which '
         'has to be that of KKRimp.',
@@ -92,7 +86,7 @@ def define_inputs(spec: Any) -> None:
     spec.input(
         'max_predicted_error',
         valid_type=orm.Float,
-        default=_protocol_value('max_predicted_error'),
+        default=protocol_default(PROTOCOL, 'max_predicted_error'),
         serializer=orm.to_aiida_type,
         help='Root mean square error (Ry) of a site above which a prediction of the emulator is not used.',
     )
@@ -113,7 +107,7 @@ def define_inputs(spec: Any) -> None:
     spec.input(
         'starts',
         valid_type=orm.List,
-        default=_protocol_value('starts'),
+        default=protocol_default(PROTOCOL, 'starts'),
         serializer=orm.to_aiida_type,
         validator=validate_starts,
         help='The starts in the order in which they are tried; those whose input is not given are left out.',
@@ -121,7 +115,7 @@ def define_inputs(spec: Any) -> None:
     spec.input(
         'guess_moments',
         valid_type=orm.Bool,
-        default=_protocol_value('guess_moments'),
+        default=protocol_default(PROTOCOL, 'guess_moments'),
         serializer=orm.to_aiida_type,
         help="Where no moments are asked for: the standard start has Hund's moment of the free atom's open d or f "
         'shell.',

@@ -20,7 +20,7 @@ from aiida_mlkkr.workflows.kkrimp.endings import (
 from aiida_mlkkr.workflows.kkrimp.findings import last_words
 from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL, default_cures, validate_cures, validate_inputs
 from aiida_mlkkr.workflows.kkrimp.moves import PARSER, RestartMoves, findings, name
-from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
+from aiida_mlkkr.workflows.protocols import merged, protocol_default, protocol_inputs
 
 
 def _on(*statuses: int) -> list[ExitCode]:
@@ -43,7 +43,7 @@ class KkrimpBaseWorkChain(RestartMoves):
             KkrimpCalculation, namespace='kkrimp', namespace_options={'help': 'Passed on to each KkrimpCalculation.'}
         )
         spec.inputs['kkrimp']['metadata']['options']['parser_name'].default = PARSER
-        spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['max_iterations'])
+        spec.inputs['max_iterations'].default = protocol_default(PROTOCOL, 'max_iterations')
         spec.input(
             'cures',
             valid_type=orm.Dict,

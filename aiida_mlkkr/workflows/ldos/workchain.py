@@ -20,7 +20,7 @@ from aiida_mlkkr.workflows.kkrimp.base import KkrimpBaseWorkChain
 from aiida_mlkkr.workflows.kkrimp.inputs import restart_inputs
 from aiida_mlkkr.workflows.ldos.validators import validate_contour, validate_inputs
 from aiida_mlkkr.workflows.messages import name_of, reason_of
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default, protocol_inputs
 
 PROTOCOL: Final = 'ldos'
 ONE_STEP: Final = {'RUNFLAG': ['ldos'], 'SCFSTEPS': 1, 'IMIX': 0, 'MIXFAC': 0.0}
@@ -60,7 +60,7 @@ class LdosWorkChain(WorkChain):
         spec.input(
             'contour',
             valid_type=orm.Dict,
-            default=lambda: orm.Dict(protocol_inputs(PROTOCOL)['contour']),
+            default=protocol_default(PROTOCOL, 'contour'),
             serializer=orm.to_aiida_type,
             validator=validate_contour,
             help='Energies of the write-out: bottom and top (eV, from the Fermi energy), points, temperature (K), and '

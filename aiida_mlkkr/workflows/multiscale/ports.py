@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from aiida import orm
@@ -11,20 +10,16 @@ from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.spin_model import SpinModelData
 from aiida_mlkkr.workflows.exchange.workchain import ExchangeWorkChain
 from aiida_mlkkr.workflows.imp_scf.workchain import KkrImpScfWorkChain
-from aiida_mlkkr.workflows.multiscale.validators import validate_inputs, validate_positive, validate_shells
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.multiscale.validators import validate_inputs, validate_shells
+from aiida_mlkkr.workflows.protocols import protocol_default
 from aiida_mlkkr.workflows.spin_dynamics.workchain import SpinDynamicsWorkChain
+from aiida_mlkkr.workflows.validators import validate_positive
 
 PROTOCOL: Final = 'multiscale'
 OF_SINGLE: Final = ('impurity_info', 'host', 'host_greenfunction', 'startpot', 'magnetic_moments')
 """Inputs of a self-consistency that the chain fills in."""
 OF_EXCHANGE: Final = ('host', 'pairs', 'singles')
 OF_DYNAMICS: Final = ('models',)
-
-
-def _protocol_value(name: str) -> Callable[[], orm.Data]:
-    """A port's default: the value of the default protocol."""
-    return lambda: orm.to_aiida_type(protocol_inputs(PROTOCOL)[name])
 
 
 def define_inputs(spec: Any) -> None:
@@ -42,7 +37,7 @@ def define_inputs(spec: Any) -> None:
         valid_type=orm.List,
         serializer=orm.to_aiida_type,
         validator=validate_shells,
-        default=_protocol_value('shells'),
+        default=protocol_default(PROTOCOL, 'shells'),
         help='Shells around an impurity, from 1, to which exchange is taken into account.',
     )
     spec.input(
@@ -57,7 +52,7 @@ def define_inputs(spec: Any) -> None:
         'samples',
         valid_type=orm.Int,
         serializer=orm.to_aiida_type,
-        default=_protocol_value('samples'),
+        default=protocol_default(PROTOCOL, 'samples'),
         help='How often predicted exchange is drawn anew within its error, to see what that does to the transition; '
         'nothing is drawn where all exchange is computed.',
     )
@@ -66,14 +61,14 @@ def define_inputs(spec: Any) -> None:
         valid_type=orm.Int,
         serializer=orm.to_aiida_type,
         validator=validate_positive,
-        default=_protocol_value('max_parallel'),
+        default=protocol_default(PROTOCOL, 'max_parallel'),
         help='How many single impurities, and how many spin models, are calculated at the same time.',
     )
     spec.input(
         'search',
         valid_type=orm.Bool,
         serializer=orm.to_aiida_type,
-        default=_protocol_value('search'),
+        default=protocol_default(PROTOCOL, 'search'),
         help='Whether single impurities are taken that this database has of the same host, by the same code.',
     )
     spec.input_namespace(

@@ -19,11 +19,6 @@ def validate_shells(value: orm.List, _: object) -> str | None:
     return None
 
 
-def validate_positive(value: orm.Int, _: object) -> str | None:
-    """Message on a number below 1."""
-    return None if value.value >= 1 else f'a number from 1 is needed, not {value.value}'
-
-
 def validate_inputs(inputs: Mapping[str, Any], _: object) -> str | None:
     """Message on compositions, boxes and what the pairs are made from."""
     if 'compositions' not in inputs or 'dilution' not in inputs:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+
+if TYPE_CHECKING:
+    from aiida.orm import Data
 
 
 def read_protocols(name: str) -> dict[str, Any]:
@@ -31,6 +34,23 @@ def protocol_inputs(
         raise ValueError(f'there is no protocol {protocol}; there are {", ".join(content["protocols"])}')
     chosen = {key: value for key, value in content['protocols'][protocol].items() if key != 'description'}
     return merged(merged(content['default_inputs'], chosen), overrides or {})
+
+
+def protocol_default(name: str, *keys: str) -> Callable[[], Data]:
+    """The default of a port: a value of the default protocol.
+
+    :param name: name of the file; ``keys`` lead to the value.
+    """
+
+    def default() -> Data:
+        from aiida.orm import to_aiida_type  # the command line, which only names the protocols, starts without it
+
+        value: Any = protocol_inputs(name)
+        for key in keys:
+            value = value[key]
+        return to_aiida_type(value)
+
+    return default
 
 
 def merged(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

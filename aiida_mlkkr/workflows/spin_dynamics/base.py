@@ -10,7 +10,7 @@ from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_han
 
 from aiida_mlkkr.calculations.monte_carlo import MonteCarloCalculation
 from aiida_mlkkr.workflows.messages import name_of, reason_of
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
 
 PROTOCOL: Final = 'spin_dynamics'
 
@@ -30,7 +30,6 @@ class MonteCarloBaseWorkChain(BaseRestartWorkChain):
     def define(cls, spec: Any) -> None:
         """Define the process specification."""
         super().define(spec)
-        defaults = protocol_inputs(PROTOCOL)['base']
         spec.expose_inputs(
             MonteCarloCalculation,
             namespace='monte_carlo',
@@ -40,11 +39,11 @@ class MonteCarloBaseWorkChain(BaseRestartWorkChain):
             'lengthenings',
             valid_type=orm.Int,
             serializer=orm.to_aiida_type,
-            default=lambda: orm.Int(defaults['lengthenings']),
+            default=protocol_default(PROTOCOL, 'base', 'lengthenings'),
             help='How often a simulation that has not thermalised is done again, twice as long.',
         )
         spec.inputs['on_unhandled_failure'].default = lambda: orm.Str('restart_once')
-        spec.inputs['max_iterations'].default = lambda: orm.Int(defaults['max_iterations'])
+        spec.inputs['max_iterations'].default = protocol_default(PROTOCOL, 'base', 'max_iterations')
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),

@@ -8,7 +8,7 @@ from aiida import orm
 
 from aiida_mlkkr.calculations.spirit import validate_dynamics, validate_parameters
 from aiida_mlkkr.data.spin_model import SpinModelData
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
 from aiida_mlkkr.workflows.spin_dynamics.base import PROTOCOL, MonteCarloBaseWorkChain
 from aiida_mlkkr.workflows.spin_dynamics.validators import (
     validate_inputs,
@@ -39,7 +39,7 @@ def define_inputs(spec: Any) -> None:
     spec.input(
         'temperatures',
         valid_type=orm.Dict,
-        default=lambda: orm.Dict(protocol_inputs(PROTOCOL)['temperatures']),
+        default=protocol_default(PROTOCOL, 'temperatures'),
         serializer=orm.to_aiida_type,
         validator=validate_temperatures,
         help='How temperatures are chosen: number, lowest, highest (shares of that of mean field), refinements, '
@@ -56,7 +56,6 @@ def define_inputs(spec: Any) -> None:
 
 
 def _define_spirit(spec: Any) -> None:
-    defaults = protocol_inputs(PROTOCOL)['spirit']
     spec.input_namespace(
         'spirit',
         required=False,
@@ -68,7 +67,7 @@ def _define_spirit(spec: Any) -> None:
     spec.input(
         'spirit.parameters',
         valid_type=orm.Dict,
-        default=lambda: orm.Dict(defaults['parameters']),
+        default=protocol_default(PROTOCOL, 'spirit', 'parameters'),
         serializer=orm.to_aiida_type,
         validator=validate_parameters,
         help='Of the minimisation: llg_n_iterations, llg_force_convergence …',
@@ -92,7 +91,7 @@ def _define_spirit(spec: Any) -> None:
     spec.input(
         'spirit.options',
         valid_type=orm.Dict,
-        default=lambda: orm.Dict(defaults['options']),
+        default=protocol_default(PROTOCOL, 'spirit', 'options'),
         serializer=orm.to_aiida_type,
         help='Options of the calculations with Spirit: resources, queue_name, max_wallclock_seconds …',
     )

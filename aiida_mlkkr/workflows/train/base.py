@@ -9,7 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 
 from aiida_mlkkr.calculations.train import TrainCalculation
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
 
 PROTOCOL: Final = 'train'
 
@@ -32,7 +32,7 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
             TrainCalculation, namespace='train', namespace_options={'help': 'Passed on to each TrainCalculation.'}
         )
         spec.inputs['on_unhandled_failure'].default = lambda: orm.Str('restart_once')
-        spec.inputs['max_iterations'].default = lambda: orm.Int(protocol_inputs(PROTOCOL)['base']['max_iterations'])
+        spec.inputs['max_iterations'].default = protocol_default(PROTOCOL, 'base', 'max_iterations')
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),  # type: ignore[arg-type]

@@ -27,8 +27,3 @@ def validate_candidates(value: orm.Dict, _: object) -> str | None:
 def validate_cross_validation(value: orm.Dict, _: object) -> str | None:
     """Message on a cross-validation that is not valid."""
     return complaint_on(value.get_dict(), CrossValidation)
-
-
-def validate_positive(value: orm.Int, _: object) -> str | None:
-    """Message on a number that is not positive."""
-    return None if value.value > 0 else f'{value.value} is not positive'

@@ -12,14 +12,11 @@ from aiida_mlkkr.calculations.candidates import best_candidate
 from aiida_mlkkr.calculations.train import validate_datasets
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
-from aiida_mlkkr.workflows.protocols import protocol_inputs
+from aiida_mlkkr.workflows.protocols import protocol_default
 from aiida_mlkkr.workflows.train.base import PROTOCOL, TrainBaseWorkChain
 from aiida_mlkkr.workflows.train.protocol import ProtocolMixin
-from aiida_mlkkr.workflows.train.validators import (
-    validate_candidates,
-    validate_cross_validation,
-    validate_positive,
-)
+from aiida_mlkkr.workflows.train.validators import validate_candidates, validate_cross_validation
+from aiida_mlkkr.workflows.validators import validate_positive
 
 
 class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
@@ -52,7 +49,7 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
             validator=validate_cross_validation,
-            default=lambda: orm.Dict(protocol_inputs(PROTOCOL)['cross_validation']),
+            default=protocol_default(PROTOCOL, 'cross_validation'),
             help='By what they are compared: folds, and group_by, what is left out as a whole: impurity, element, row '
             '(of the periodic table) or host.',
         )
@@ -61,7 +58,7 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
             valid_type=orm.Int,
             serializer=orm.to_aiida_type,
             validator=validate_positive,
-            default=lambda: orm.Int(protocol_inputs(PROTOCOL)['max_parallel']),
+            default=protocol_default(PROTOCOL, 'max_parallel'),
             help='How many candidates are trained at the same time.',
         )
         spec.expose_inputs(
