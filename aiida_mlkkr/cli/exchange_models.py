@@ -207,15 +207,22 @@ def _asked(model: SurrogateData, elements: str, vectors: Sequence[tuple[float, f
 
 
 def _show_pairs(console: Console, table: ExchangeTable) -> None:
+    from math import hypot
+
     from rich import box
     from rich.table import Table
 
+    rows = table.rows()
+    with_d = rows[0]['D_uncertainty_meV'] is not None
+    of_d = ['|D| (meV)', '± 90 %'] * with_d
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ('pair', 'R (Å)', 'm_i (µB)', 'm_j (µB)', 'J (meV)', '± 90 %', ''):
+    for title in ('pair', 'R (Å)', 'm_i (µB)', 'm_j (µB)', 'J (meV)', '± 90 %', *of_d, ''):
         shown.add_column(title, justify='left' if title in ('pair', '') else 'right')
-    for row in table.rows():
+    for row in rows:
         numbers = [f'{row["distance_A"]:.2f}'] + [f'{row[f"moment_{site}_muB"]:.2f}' for site in 'ij']
         numbers += [f'{row["J_meV"]:.2f}', f'{row["uncertainty_meV"]:.2f}']
+        if with_d:
+            numbers += [f'{hypot(*(row[f"D{axis}_meV"] for axis in "xyz")):.2f}', f'{row["D_uncertainty_meV"]:.2f}']
         shown.add_row(f'{row["element_i"]}-{row["element_j"]}', *numbers, 'not learnt' if row['outside'] else '')
     console.print(shown, markup=False)
     console.print(f'{table.host}, {table.method}; J > 0 is ferromagnetic', markup=False, highlight=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from exchange_tables import all_pairs, dimer_table
@@ -66,6 +68,20 @@ def test_a_prediction(trained, files, command):
     far = command('predict-exchange', 'mine', '-e', 'Mn,Os', '--vector', '4.0', '0.0', '0.0', '--store')
     assert far.count('not learnt') == 2
     assert 'exchange data' in far
+
+
+def test_d_is_shown_where_the_model_knows_it(files, command):
+    table = dimer_table(all_pairs())
+    across = np.array([[0.0, 0.1, 0.0], [-0.1, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    replace(table, tensors=table.tensors + across).write_csv(files / 'with_d.csv')
+    model = files / 'with_d.safetensors'
+    command(
+        'train-exchange', files / 'with_d.csv', '-m', 'equivariant_tensor', '--settings', files / 'settings.yaml',
+        '-o', model,
+    )  # fmt: skip
+    output = command('predict-exchange', model, '-e', 'Mn')
+    assert 'J (meV) ± 90 % |D| (meV) ± 90 %' in output
+    assert re.search(r'Mn-Mn 4\.00 4\.40 4\.40 -?[\d.]+ [\d.]+ 0\.00 [\d.]+ ', output), 'no host, no D'
 
 
 def test_mistakes_are_named(trained, files, command):
