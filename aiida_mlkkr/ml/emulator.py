@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
 from aiida_mlkkr.common.complaints import first_complaint
@@ -37,8 +37,10 @@ from aiida_mlkkr.ml.monitor import Monitor
 from aiida_mlkkr.ml.outliers import outliers
 from aiida_mlkkr.ml.radial import channel_functions
 from aiida_mlkkr.ml.reach import FAR, OTHER_ROW, unknown_share
+from aiida_mlkkr.ml.settings import ModelSettings
 from aiida_mlkkr.ml.sites import MAGNETIC, NEIGHBOUR_RANGE, Sites, sites_of_cluster
 from aiida_mlkkr.ml.spec import SurrogateSpec, describe
+from aiida_mlkkr.ml.spheres import Spheres
 from aiida_mlkkr.ml.symmetry import orbits
 
 FloatArray = NDArray[np.float64]
@@ -64,35 +66,21 @@ MOMENT_FACTOR: Final = 2.0
 
 _DOWN_UP: Final = np.array([[1.0], [-1.0]])
 _PREFIX: Final = 'model_'
+_OF_SPHERES: Final = 'spheres_'
 _MISFITS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
-class EmulatorSettings(BaseModel):
+class EmulatorSettings(ModelSettings):
     """How an emulator is trained.
 
-    :param model: the method, the name of an installed model.
     :param radial_functions: how many, for each channel of spin average and splitting.
-    :param seed: of the random numbers of the training.
-    :param options: of the model, its defaults where absent.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     model: str = 'kernel'
     radial_functions: int = Field(default=16, ge=4, le=60)
-    seed: int = Field(default=0, ge=0)
-    options: dict[str, JsonValue] = {}
-
-    @model_validator(mode='after')
-    def _options_are_the_models(self) -> EmulatorSettings:
-        self.model_options()
-        return self
 
     def model_options(self) -> Options:
-        """The options as the model's own type.
-
-        :raises ModelError: if there is no such model; pydantic's error if it has no such options.
-        """
+        """The options as the model's own type."""
         return model_type(self.model).options_type.model_validate(self.options)
 
 
@@ -103,6 +91,7 @@ class _Details(BaseModel):
     calibration: dict[str, Annotated[float, Field(ge=0.0)]]
     report: dict[str, dict[str, int | float]]
     model: dict[str, Any]
+    spheres: dict[str, Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +139,7 @@ class PotentialEmulator:
         an impurity (``own``, or ``magnetic`` with a moment) and beside one (``around``), and in a host that it has not
         seen (``unseen_host``).
     :param report: how well it predicts its training data when left out, see :meth:`fit`.
+    :param spheres: what atomic spheres say is added to the reference, see :meth:`fit`.
     """
 
     def __init__(
@@ -162,6 +152,7 @@ class PotentialEmulator:
         model: PotentialModel,
         calibration: dict[str, float],
         report: dict[str, Any],
+        spheres: Spheres | None = None,
     ) -> None:
         self.settings = settings
         self.kind = kind
@@ -171,6 +162,7 @@ class PotentialEmulator:
         self.report = report
         self._model = model
         self._calibration = calibration
+        self._spheres = spheres
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -179,7 +171,11 @@ class PotentialEmulator:
 
     @classmethod
     def fit(
-        cls, dataset: ImpurityDataset, settings: EmulatorSettings | None = None, monitor: Monitor | None = None
+        cls,
+        dataset: ImpurityDataset,
+        settings: EmulatorSettings | None = None,
+        monitor: Monitor | None = None,
+        spheres: PotentialEmulator | None = None,
     ) -> PotentialEmulator:
         """Train on finished clusters.
 
@@ -189,13 +185,17 @@ class PotentialEmulator:
         trained on; ``outliers_Ry`` has how far they are off what the others say.
 
         :param monitor: told how far it is, and asked whether to stop.
+        :param spheres: for full potentials an emulator of atomic spheres in the same crystals: what it says of the
+            spherical spin average is added to the reference, and the rest is learnt (:mod:`aiida_mlkkr.ml.spheres`).
         :raises DatasetError: if the dataset is empty or without spins.
-        :raises ModelError: if the method cannot learn from these data.
+        :raises ModelError: if the method cannot learn from these data, or the emulator of atomic spheres refuses them.
         :raises TrainingInterrupted: if the monitor says so.
         """
         settings = settings or EmulatorSettings()
         method, options = model_type(settings.model), settings.model_options()
         with threadpool_limits(limits=1, user_api='blas'):  # several threads add up in another order: other bytes
+            below = None if spheres is None else Spheres(spheres)
+            dataset = dataset if below is None else below.added(dataset)
             sites, targets = training_rows(dataset, settings.radial_functions)
             if wrong := outliers(sites, targets):
                 dataset = ImpurityDataset(
@@ -209,7 +209,7 @@ class PotentialEmulator:
         report['outliers_Ry'] = {f'{symbol(z)} in place of {symbol(on)}': off for (z, on), off in wrong.items()}
         seen = np.unique(np.stack([sites.z, sites.z_host], axis=1)[sites.changed], axis=0)
         number = len(dataset.impurities)
-        return cls(settings, dataset.kind, dataset.hosts, seen, number, model, calibration, report)
+        return cls(settings, dataset.kind, dataset.hosts, seen, number, model, calibration, report, below)
 
     def predict(
         self,
@@ -231,6 +231,9 @@ class PotentialEmulator:
             does not expect a moment of that size, or what it predicts is not finite.
         """
         self.check(kind, host, z, layer)
+        of_spheres = np.zeros(len(z))
+        if self._spheres is not None:
+            reference, of_spheres = self._spheres.add_to(reference, kind, host, positions, layer, z)
         hosts, number, host_seen = self._hosts_with(host)
         replaced = host.z[layer - 1]
         changed = z != replaced
@@ -250,12 +253,12 @@ class PotentialEmulator:
         error = np.zeros(len(z))
         for row, orbit in enumerate(alike):
             members = list(orbit.sites)
-            functions = channel_functions(host.meshes[layer[members[0]] - 1], self.settings.radial_functions)
-            average = functions.expand(orbit.spread(estimate.average[row]))
-            splitting = functions.expand(orbit.spread(estimate.splitting[row]))
-            for number, site in enumerate(members):
-                v[site] = reference[site] + average[number] + _DOWN_UP * splitting[number]
-            error[members] = factors[members] * np.sqrt(estimate.variance[row])
+            parts = (orbit.spread(part[row]) for part in (estimate.average, estimate.splitting))
+            for site, *coefficients in zip(members, *parts, strict=True):
+                functions = channel_functions(host.meshes[layer[site] - 1], self.settings.radial_functions)
+                average, splitting = (functions.expand(part) for part in coefficients)
+                v[site] = reference[site] + average + _DOWN_UP * splitting
+            error[members] = np.hypot(factors[members] * np.sqrt(estimate.variance[row]), of_spheres[members])
         all_moments = np.zeros(len(z))
         all_moments[impurities] = signs[impurities] * np.abs(expected)
         if not all(np.isfinite(part).all() for part in (*v, error, all_moments)):
@@ -280,6 +283,8 @@ class PotentialEmulator:
         self._check_kind(kind)
         for charge, z_host in sorted(set(zip(z[changed].tolist(), replaced[changed].tolist(), strict=True))):
             self._check_element(charge, [z_host])
+        if self._spheres is not None:
+            self._spheres.check(kind, host, z, layer)
 
     def check_without_host(self, kind: PotentialKind, z: Iterable[float]) -> None:
         """As :meth:`check`, as far as can be told while the host and its sites are not known yet.
@@ -314,8 +319,9 @@ class PotentialEmulator:
 
     def _unknown(self, asked: IntArray) -> FloatArray:
         """Unknown shares (n,) of impurities (n, 2): nuclear charges, and those of the atoms that they replace."""
-        hosts = np.unique(self.seen[:, 1])
-        known = np.concatenate([self.seen, np.stack([hosts, hosts], axis=1)])
+        seen = self.seen if self._spheres is None else np.vstack([self.seen, self._spheres.emulator.seen])
+        hosts = np.unique(seen[:, 1])
+        known = np.concatenate([seen, np.stack([hosts, hosts], axis=1)])
         return unknown_share(known, asked)
 
     def _check_element(self, charge: float, replaced: Sequence[float]) -> None:
@@ -342,6 +348,11 @@ class PotentialEmulator:
         model_arrays, details = self._model.to_arrays()
         arrays = {**hosts_to_arrays(self.hosts), 'seen': self.seen}
         arrays |= {f'{_PREFIX}{name}': array for name, array in model_arrays.items()}
+        spheres = None
+        if self._spheres is not None:
+            its_arrays, its_spec = self._spheres.emulator.export()
+            arrays |= {f'{_OF_SPHERES}{name}': array for name, array in its_arrays.items()}
+            spheres = its_spec.model_dump(mode='json')
         spec = SurrogateSpec(
             kind=asdict(self.kind),
             hosts=[host.name for host in self.hosts],
@@ -349,7 +360,11 @@ class PotentialEmulator:
             number=self.number,
             arrays=describe(arrays),
             details=_Details(
-                settings=self.settings, calibration=self._calibration, report=self.report, model=details
+                settings=self.settings,
+                calibration=self._calibration,
+                report=self.report,
+                model=details,
+                spheres=spheres,
             ).model_dump(mode='json'),
             task=TASK,
             model=self.settings.model,
@@ -372,16 +387,20 @@ class PotentialEmulator:
             details = _Details.model_validate(spec.details)
             if (details.settings.model, details.settings.seed) != (spec.model, spec.seed):
                 raise ModelError(f'it is a model {spec.model} with the settings of a model {details.settings.model}')
-            of_model = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
+            spheres = None
+            if details.spheres is not None:
+                its_spec = SurrogateSpec.read(details.spheres)
+                spheres = Spheres(cls.load(_named(arrays, _OF_SPHERES), its_spec))
             emulator = cls(
                 details.settings,
                 TypeAdapter(PotentialKind).validate_python(spec.kind),
                 hosts_from_arrays(arrays),
                 arrays['seen'],
                 spec.number,
-                method.from_arrays(of_model, details.model),
+                method.from_arrays(_named(arrays, _PREFIX), details.model),
                 details.calibration,
                 details.report,
+                spheres,
             )
             emulator._check_parts(spec)
         except ValidationError as error:
@@ -453,11 +472,13 @@ def _rows_of(
     alike = orbits(sites)
     average, splitting = [], []
     for orbit in alike:
-        functions = channel_functions(record.host.meshes[record.layer[orbit.sites[0]] - 1], radial_functions)
-        differences = [record.v[site].mean(axis=0) - record.reference[site] for site in orbit.sites]
-        halves = [0.5 * (record.v[site][0] - record.v[site][1]) for site in orbit.sites]
-        average.append(orbit.average(functions.coefficients(np.array(differences))))
-        splitting.append(orbit.average(functions.coefficients(np.array(halves))))
+        differences, halves = [], []
+        for site in orbit.sites:
+            functions = channel_functions(record.host.meshes[record.layer[site] - 1], radial_functions)
+            differences.append(functions.coefficients(record.v[site].mean(axis=0) - record.reference[site]))
+            halves.append(functions.coefficients(0.5 * (record.v[site][0] - record.v[site][1])))
+        average.append(orbit.average(np.array(differences)))
+        splitting.append(orbit.average(np.array(halves)))
     first = np.array([orbit.sites[0] for orbit in alike])
     moments = np.array([record.moments[list(orbit.sites)].mean() for orbit in alike])
     return sites.subset(first), Targets(
@@ -467,6 +488,11 @@ def _rows_of(
         error=np.full(len(first), record.error),
         group=np.full(len(first), group),
     )
+
+
+def _named(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _any_of(record: ImpurityRecord, impurities: Container[tuple[int, int]]) -> bool:

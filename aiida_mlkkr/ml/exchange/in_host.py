@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.exchange.conventions import OURS
@@ -22,6 +22,7 @@ from aiida_mlkkr.ml.exchange.models import model_type
 from aiida_mlkkr.ml.exchange.moments import magnetic_class
 from aiida_mlkkr.ml.exchange.surrogate import ExchangeSurrogate, PairPrediction
 from aiida_mlkkr.ml.models.base import Options
+from aiida_mlkkr.ml.settings import ModelSettings
 from aiida_mlkkr.ml.spec import Arrays, SurrogateSpec, describe
 
 FloatArray = NDArray[np.float64]
@@ -32,30 +33,13 @@ _DECIMALS: Final = 3
 """Of lengths in Å that are the same."""
 
 
-class ExchangeSettings(BaseModel):
-    """How a surrogate of exchange is trained.
-
-    :param model: the method, the name of an installed model.
-    :param seed: of the random numbers of the training.
-    :param options: of the model, its defaults where absent.
-    """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
+class ExchangeSettings(ModelSettings):
+    """How a surrogate of exchange is trained."""
 
     model: str = 'gaussian_process'
-    seed: int = Field(default=0, ge=0)
-    options: dict[str, JsonValue] = {}
-
-    @model_validator(mode='after')
-    def _options_are_the_models(self) -> ExchangeSettings:
-        self.model_options()
-        return self
 
     def model_options(self) -> Options:
-        """The options as the model's own type.
-
-        :raises ModelError: if there is no such model; pydantic's error if it has no such options.
-        """
+        """The options as the model's own type."""
         return model_type(self.model).options_type.model_validate(self.options)
 
 
