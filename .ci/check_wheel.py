@@ -1,4 +1,4 @@
-"""Check what a wheel of aiida-mlkkr holds: ``python check_wheel.py WHEEL``."""
+"""Check that a wheel of aiida-mlkkr holds every file of the package, nothing else: ``python check_wheel.py WHEEL``."""
 
 from __future__ import annotations
 
@@ -6,44 +6,24 @@ import sys
 import zipfile
 from pathlib import Path
 
+PACKAGE = Path(__file__).parent.parent / 'aiida_mlkkr'
 MAX_SIZE = 10_000_000
-NEEDED = (
-    'py.typed',
-    'benchmark/',
-    'calculations/',
-    'campaign/',
-    'cli/',
-    'data/',
-    'demo/',
-    'exchange/mappings/bi2te3_dimers.yaml',
-    'kkr/',
-    'ml/models/network/',
-    'parsers/',
-    'plot/',
-    'query/',
-    'solver/',
-    'spins/',
-    'workflows/protocols/train.yaml',
-    'workflows/train/',
-)
+COMPILED = ('.pyc', '.nbc', '.nbi')
+"""Made by Python and numba beside the sources."""
 
 
 def problems(wheel: Path) -> list[str]:
     """Return what is wrong with a wheel, in words."""
-    found = []
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith('aiida_mlkkr-')}
+    wanted = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in PACKAGE.rglob('*')
+        if path.is_file() and path.suffix not in COMPILED
+    }
+    found = [f'{name} is missing' for name in sorted(wanted - names)]
+    found += [f'{name} does not belong in it' for name in sorted(names - wanted)]
     if wheel.stat().st_size > MAX_SIZE:
         found.append(f'{wheel.stat().st_size} bytes are more than {MAX_SIZE}')
-    names = zipfile.ZipFile(wheel).namelist()
-    for needed in NEEDED:
-        if not any(name.startswith(f'aiida_mlkkr/{needed}') for name in names):
-            found.append(f'aiida_mlkkr/{needed} is missing')
-    if not any(name.startswith('aiida_mlkkr/') and name.endswith('.aiida') for name in names):
-        found.append('the archive of the demo is missing')
-    found += [
-        f'{name} does not belong in it'
-        for name in names
-        if not name.startswith(('aiida_mlkkr/', 'aiida_mlkkr-')) or name.endswith(('.pyc', '.nbc', '.nbi'))
-    ]
     return found
 
 
