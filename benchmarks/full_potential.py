@@ -4,6 +4,8 @@
 
 The group is one of ``kkr_imp_wc`` workflows in full potential in the current AiiDA profile. Errors are root mean
 squares over the cell in mRy, of both spins, by angular momentum l: on the impurity's site and on its first neighbour.
+With groups of impurities in atomic spheres (``--spheres``) the models learn what an emulator trained on these leaves,
+of which the impurity that is asked for is left out, too.
 With an executable of KKRimp predicted potentials are also converged, with the settings of the last archived run, which
 have no initial field; the archived iterations are those of all runs together.
 """
@@ -15,7 +17,7 @@ import csv
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -31,7 +33,7 @@ from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.kkr.potential import read_potential, write_potential
 from aiida_mlkkr.kkr.shapes import values_of
-from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord
+from aiida_mlkkr.ml.dataset import ImpurityDataset, ImpurityRecord, PotentialKind
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator, Prediction
 from aiida_mlkkr.ml.errors import ModelError
 from aiida_mlkkr.ml.radial import volume_weights
@@ -69,13 +71,24 @@ class Case:
         return sum(run.outputs.output_parameters['convergence_group']['number_of_iterations'] for run in self.runs)
 
 
-def cases(group: str) -> tuple[ImpurityDataset, list[Case]]:
-    """All usable impurities of a group, by nuclear charge."""
-    found = []
+def usable(group: str) -> Iterator[tuple[FinishedImpurity, Writeout, PotentialKind, ImpurityRecord]]:
+    """All impurities of a group that can be learnt from."""
     for impurity in find_impurities(group).usable:
         writeout = writeout_of(impurity.host_writeout)
         run = run_of(impurity.retrieved, impurity.host_writeout, impurity.potential)
-        kind, record = record_of_run(impurity.uuid, writeout, impurity.impurity_info.get_dict(), run)
+        yield impurity, writeout, *record_of_run(impurity.uuid, writeout, impurity.impurity_info.get_dict(), run)
+
+
+def in_spheres(groups: Sequence[str]) -> ImpurityDataset | None:
+    """The impurities of groups in atomic spheres, if there are groups."""
+    found = [one for group in groups for one in usable(group)]
+    return ImpurityDataset(found[0][2], tuple(record for *_, record in found)) if found else None
+
+
+def cases(group: str) -> tuple[ImpurityDataset, list[Case]]:
+    """All usable impurities of a group, by nuclear charge."""
+    every, found = list(usable(group)), []
+    for impurity, writeout, _, record in every:
         runs = [impurity.retrieved.creator]
         while 'parent_calc_folder' in runs[0].inputs:
             runs.insert(0, runs[0].inputs.parent_calc_folder.creator)
@@ -87,7 +100,7 @@ def cases(group: str) -> tuple[ImpurityDataset, list[Case]]:
         ]
         found.append(Case(impurity, writeout, record, runs, values))
     found.sort(key=lambda case: case.record.z[0])
-    return ImpurityDataset(kind, tuple(case.record for case in found)), found
+    return ImpurityDataset(every[0][2], tuple(case.record for case in found)), found
 
 
 def by_l(mesh: RadialMesh, difference: np.ndarray) -> np.ndarray:
@@ -104,10 +117,13 @@ def forbidden(mesh: RadialMesh, predicted: np.ndarray, allowed: np.ndarray) -> f
     return float(np.abs(rows[0][:, absent]).max(initial=0.0))
 
 
-def left_out(model: str, case: Case, dataset: ImpurityDataset) -> tuple[Prediction, str]:
+def left_out(
+    model: str, case: Case, dataset: ImpurityDataset, spheres: ImpurityDataset | None
+) -> tuple[Prediction, str]:
     """Prediction of an impurity by a model trained on the others, and why the emulator would refuse it, if it would."""
-    record = case.record
-    emulator = PotentialEmulator.fit(dataset.without(record.z[0]), EmulatorSettings(model=model))
+    record, settings = case.record, EmulatorSettings(model=model)
+    below = None if spheres is None else PotentialEmulator.fit(spheres.without(record.z[0]), settings)
+    emulator = PotentialEmulator.fit(dataset.without(record.z[0]), settings, spheres=below)
     refusal = ''
     try:
         emulator.check(dataset.kind, record.host, record.z, record.layer)
@@ -160,17 +176,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('group', help='label of the group of impurities')
     parser.add_argument('--models', nargs='+', default=['kernel'], help='installed models')
+    parser.add_argument('--spheres', nargs='+', default=[], help='groups of impurities in atomic spheres')
     parser.add_argument('--csv', type=Path, help='file for the table of errors')
     parser.add_argument('--kkrimp', type=Path, help="executable of JuKKR's KKRimp")
     parser.add_argument('--converge', nargs='*', default=['V', 'Zn'], help='impurities to run it for')
     arguments = parser.parse_args()
     load_profile()
     dataset, archived = cases(arguments.group)
+    spheres = in_spheres(arguments.spheres)
     table: list[dict[str, Any]] = []
     for model in arguments.models:
         for case in archived:
-            prediction, refusal = left_out(model, case, dataset)
-            new = list(rows(model, case, prediction, refusal))
+            prediction, refusal = left_out(model, case, dataset, spheres)
+            new = list(rows(f'{model}{"_on_spheres" * bool(spheres)}', case, prediction, refusal))
             table += new
             for row in new:
                 print(*row.values(), sep='\t', flush=True)

@@ -13,6 +13,10 @@ files, the others are those of real spherical harmonics: ‖f‖² = Σ_lm ∫ f
 are cut off at the boundary of the cell: they have a kink where its first face begins, and vanish at the outermost
 corner. So they are polynomials times the fraction θ of the sphere that is inside of the cell, and some more times
 θ(1 − θ). Components l > 0 are given on the outermost points only, where they behave like r^l.
+
+A spherical function that is cut off at the boundary of a cell has the components of the cell's shape function, too:
+most of l = 4 of what an impurity does to its cubic site. They come with the coefficients of the spherical part, and
+those of the other channels are what is left. So each channel has the norm above, but not the sum of all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ from numpy.typing import NDArray
 from aiida_mlkkr.kkr.mesh import RadialMesh
 
 FloatArray = NDArray[np.float64]
+
+_CORNER = 1e-9
+"""Fraction of a sphere inside of the cell below which nothing is left of a function."""
 
 
 def volume_weights(mesh: RadialMesh) -> FloatArray:
@@ -80,6 +87,8 @@ class RadialFunctions:
 class ChannelFunctions:
     """Functions of all components lm on a radial mesh: C channels, one in the atomic-sphere approximation.
 
+    Those of the spherical channel have all components that they get where the cell cuts them off.
+
     :param mesh: the mesh of ``size`` values.
     :param number: how many functions of each channel.
     :raises ValueError: if there are more functions than points of the mesh.
@@ -88,6 +97,7 @@ class ChannelFunctions:
     def __init__(self, mesh: RadialMesh, number: int) -> None:
         self._mesh = mesh
         self._spherical = RadialFunctions(mesh, number)
+        self._cut_off = _components_of_cell(mesh, self._spherical.values)
         outside = slice(mesh.n - mesh.outermost, mesh.n)
         x, inside = mesh.r[outside] / mesh.rmax, mesh.inside[outside]
         self._weights = point_weights(mesh)[outside] / (4 * pi)
@@ -99,13 +109,19 @@ class ChannelFunctions:
         """Coefficients (..., C, number) of functions (..., size) by projection, in Ry if these are."""
         spherical, higher = self._parts(values)
         channels = [self._spherical.coefficients(spherical)]
+        higher = higher - np.tensordot(channels[0], self._cut_off, 1)
         channels += [(higher[..., i, :] * self._weights) @ functions for i, functions in enumerate(self._higher)]
         return np.stack(channels, axis=-2)
 
     def expand(self, coefficients: FloatArray) -> FloatArray:
         """Functions (..., size) from their coefficients (..., C, number)."""
-        parts = [self._spherical.expand(coefficients[..., 0, :])]
-        parts += [coefficients[..., i, :] @ functions.T for i, functions in enumerate(self._higher, start=1)]
+        spherical = coefficients[..., 0, :]
+        cut_off = np.tensordot(spherical, self._cut_off, 1)
+        parts = [self._spherical.expand(spherical)]
+        parts += [
+            cut_off[..., i - 1, :] + coefficients[..., i, :] @ functions.T
+            for i, functions in enumerate(self._higher, start=1)
+        ]
         expanded: FloatArray = np.concatenate(parts, axis=-1)
         return expanded
 
@@ -119,6 +135,14 @@ class ChannelFunctions:
 def channel_functions(mesh: RadialMesh, number: int) -> ChannelFunctions:
     """The functions of a mesh, made once."""
     return ChannelFunctions(mesh, number)
+
+
+def _components_of_cell(mesh: RadialMesh, functions: FloatArray) -> FloatArray:
+    """Components lm > 1 (number, C − 1, points) of spherical functions (n, number) that the cell has cut off."""
+    inside = mesh.inside[:, None]
+    whole = np.divide(functions, inside, out=np.zeros_like(functions), where=inside > _CORNER)
+    cut_off = np.array([mesh.of_cell(function)[mesh.n :] for function in whole.T])
+    return cut_off.reshape(len(cut_off), mesh.channels - 1, mesh.outermost)
 
 
 def _within_cell(x: FloatArray, inside: FloatArray, number: int) -> FloatArray:
