@@ -98,10 +98,18 @@ def _of_spheres(kind: PotentialKind) -> PotentialKind:
 
 
 def _are_one_crystal(one: Host, other: Host) -> bool:
+    """Whether the same atoms are on the same lattice, whichever Bravais vectors and cells describe it."""
     if not np.array_equal(one.z, other.z) or one.lattice.periodic_z != other.lattice.periodic_z:
         return False
+    to_cells = np.linalg.inv(other.lattice.cell)
+    vectors = one.lattice.cell @ to_cells
+    apart = (one.lattice.positions - other.lattice.positions) @ to_cells
     return (
         abs(one.alat - other.alat) < SAME_CRYSTAL * one.alat
-        and np.allclose(one.lattice.cell, other.lattice.cell, atol=_SAME_PLACE)
-        and np.allclose(one.lattice.positions, other.lattice.positions, atol=_SAME_PLACE)
+        and _are_whole(np.vstack([vectors, apart]))
+        and abs(abs(np.linalg.det(vectors)) - 1.0) < _SAME_PLACE
     )
+
+
+def _are_whole(numbers: FloatArray) -> bool:
+    return np.allclose(numbers, np.round(numbers), atol=_SAME_PLACE)
