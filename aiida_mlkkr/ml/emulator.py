@@ -91,7 +91,7 @@ class _Details(BaseModel):
     calibration: dict[str, Annotated[float, Field(ge=0.0)]]
     report: dict[str, dict[str, int | float]]
     model: dict[str, Any]
-    spheres: dict[str, Any] | None
+    spheres: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
