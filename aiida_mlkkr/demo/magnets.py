@@ -26,10 +26,11 @@ EXPLANATION = (
     'All by the programs of this package, without JuKKR: single impurities from the predictions of an emulator '
     'that has not seen these elements; every two of them on the first shells, brought to self-consistency '
     "together; the exchange between them by Liechtenstein's formula, J > 0 ferromagnetic; random alloys, in boxes "
-    'of one size with several arrangements; parallel tempering. Frozen: two copies of a box become alike '
-    'without a magnetisation, as in a spin glass or an antiferromagnet. Errors are those of arrangements and of '
-    'the simulation; boxes of some hundred moments show about where order begins in them, which is not yet the '
-    'transition of a large alloy. '
+    'of two sizes with several arrangements each; parallel tempering. Frozen: two copies of a box become alike '
+    'without a magnetisation, as in a spin glass or an antiferromagnet. The transition is where the cumulants of '
+    'both sizes cross, with an error from arrangements and simulation; where they do not cross for sure it is '
+    'where the larger box shows it, with the width of that as error, which is not yet the transition of a large '
+    'alloy. '
     'Mean field: the ferromagnetic or antiparallel order of the average alloy; of the glass: what the squares of '
     'J alone would freeze at.'
 )
@@ -97,6 +98,7 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
         'order',
         'transition\n(K)',
         '\n±',
+        'seen\nin',
         'mean field:\n(K)',
         'of the glass\n(K)',
         'ground state:\nM / M(0)',
@@ -111,12 +113,17 @@ def _alloys_table(tools: MultiscaleTools) -> TextTable:
                 entry['order'] or NOTHING,
                 _number(transition['temperature'], 1),
                 _number(transition.get('total_error'), 1),
+                NOTHING if transition['temperature'] is None else _seen_in(transition),
                 _number(entry['mean_field_temperature'], 0),
                 _number(entry['glass_mean_field_temperature'], 0),
                 _number(float(np.mean(ground)) if ground else None, 3),
             )
         )
     return TextTable('Alloys', headings, tuple(rows))
+
+
+def _seen_in(transition: dict[str, Any]) -> str:
+    return 'a crossing' if transition['reason'] is None else 'one box'
 
 
 def _verdict(tools: MultiscaleTools, chain: ChainRun) -> str:
@@ -137,8 +144,16 @@ def _write_figures(folder: Path, tools: MultiscaleTools) -> dict[str, str]:
             tools.plot_order(label),
             f'{name}: magnetisation and overlap of two copies over the temperature.',
         )
+        figures[f'{label}_cumulants.png'] = (
+            tools.plot_cumulants(label),
+            f'{name}: cumulants of the boxes, which cross at a transition.',
+        )
     for label in tools.labels[:1]:
         name = name_of_shares(tools.entry(label)['shares'])
+        figures[f'{label}_correlations.png'] = (
+            tools.plot_correlations(label),
+            f'{name}: correlations of moments over their distance.',
+        )
         figures[f'{label}_ground_state.png'] = (tools.plot_ground_state(label), f'{name}: a ground state.')
     for file, (figure, _) in figures.items():
         figure.savefig(folder / file)

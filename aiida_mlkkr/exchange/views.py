@@ -44,6 +44,13 @@ def closest(table: ExchangeTable, shells: int) -> ExchangeTable:
     return table.subset(np.isin(steps, np.unique(steps)[:shells]))
 
 
+def strongly_biquadratic(table: ExchangeTable) -> ExchangeTable:
+    """The pairs whose B is more than half of their J: J alone describes their angle badly."""
+    if table.biquadratic is None:
+        return table.subset(np.zeros(len(table.pairs), dtype=bool))
+    return table.subset(np.abs(table.biquadratic) > 0.5 * np.abs(isotropic(table.tensors)))
+
+
 def j_over_distance(table: ExchangeTable) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Distances [Å] and J [meV] of all pairs of the same elements, by their names, closest first."""
     names = np.array(['-'.join(pair) for pair in element_pairs(table)])

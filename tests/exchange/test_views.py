@@ -1,11 +1,13 @@
 """What the pictures take from a table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.table import ExchangeTable
-from aiida_mlkkr.exchange.views import chosen, element_pairs, j_of_shells, j_over_distance
+from aiida_mlkkr.exchange.views import chosen, element_pairs, j_of_shells, j_over_distance, strongly_biquadratic
 
 J = {(0, 1): 1.0, (0, 2): 2.0, (0, 3): 4.0, (1, 2): 8.0, (1, 3): 16.0, (2, 3): 32.0}
 
@@ -36,6 +38,12 @@ def test_j_over_the_distance_has_all_pairs(table):
     assert sorted(j[:2].tolist()) == [8.0, 32.0]
     np.testing.assert_allclose(r, [2.0, 2.0, np.sqrt(8)])
     assert j[2] == 16.0
+
+
+def test_pairs_whose_biquadratic_exchange_matters(table):
+    assert not len(strongly_biquadratic(table).pairs)
+    strong = strongly_biquadratic(replace(table, biquadratic=np.array([-0.6, 0.9, 0.0, 4.1, 7.9, -20.0])))
+    assert strong.terms().j.tolist() == [1.0, 8.0, 32.0]
 
 
 def test_a_choice_of_pairs(table):

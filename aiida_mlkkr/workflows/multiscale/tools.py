@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiida.tools.workflows import WorkflowTools
 
-from aiida_mlkkr.exchange.views import j_of_shells
+from aiida_mlkkr.exchange.views import j_of_shells, strongly_biquadratic
 from aiida_mlkkr.plot.exchange import heat_map_figure
 from aiida_mlkkr.workflows.spin_dynamics import figures
 
@@ -64,11 +64,12 @@ class MultiscaleTools(WorkflowTools):
         return DataFrame([_row(entry) for entry in self.results['compositions']])
 
     def summary(self) -> list[str]:
-        """Lines: where pairs come from, what each composition does or why that cannot be told, what was left out."""
+        """Lines: where pairs come from and what spin models leave out of their exchange, what each composition does or
+        why that cannot be told, which elements were left out."""
         results = self.results
         numbers = results['pairs']['numbers'] or {}
         counted = ', '.join(f'{number} {origin}' for origin, number in numbers.items() if number)
-        lines = [f'Exchange of pairs: {counted or "none"}.']
+        lines = [f'Exchange of pairs: {counted or "none"}.', *self._left_out_of_exchange()]
         for entry in results['compositions']:
             transition, name = entry['transition'], name_of_shares(entry['shares'])
             if transition['temperature'] is None:
@@ -104,6 +105,10 @@ class MultiscaleTools(WorkflowTools):
         """Magnetisation and overlap of two copies over the temperature."""
         return figures.order_figure(self._outputs(label), self.transition(label))
 
+    def plot_correlations(self, label: str | None = None) -> Figure:
+        """Correlations of moments against their distance, of the largest boxes."""
+        return figures.correlations_figure(self._outputs(label))
+
     def plot_ground_state(self, label: str | None = None) -> Figure:
         """The state of lowest energy that was found, as arrows."""
         return figures.ground_state_figure(self._outputs(label))
@@ -128,6 +133,18 @@ class MultiscaleTools(WorkflowTools):
                 return found
         simulated = ', '.join(self.labels) or 'none'
         raise ValueError(f'there is no composition {label or "that was simulated"}; simulated: {simulated}')
+
+    def _left_out_of_exchange(self) -> list[str]:
+        """A line on the pairs for which the biquadratic exchange matters, if there are any."""
+        strong = strongly_biquadratic(self.exchange).rows() if 'exchange' in self._node.outputs else []
+        if not strong:
+            return []
+        pairs = [
+            f'{row["element_i"]}-{row["element_j"]} at {row["distance_A"]:.2f} Å (B {row["B_meV"]:.1f}, '
+            f'J {row["J_meV"]:.1f} meV)'
+            for row in strong
+        ]
+        return [f'Spin models leave out the biquadratic exchange, which matters for {"; ".join(pairs)}.']
 
     def _outputs(self, label: str | None) -> Any:
         """Those of ``mlkkr.spin_dynamics``.

@@ -49,7 +49,7 @@ def test_tools(chain):
     assert frame.loc['Mn20_Fe10', 'reason'].startswith('there is no Fe')
     assert len(tools.pairs()) == 1
     by_temperature = (tools.plot_order(), tools.plot_magnetisation(), tools.plot_cumulants())
-    for figure in (tools.plot_exchange(), *by_temperature, tools.plot_ground_state()):
+    for figure in (tools.plot_exchange(), *by_temperature, tools.plot_correlations(), tools.plot_ground_state()):
         assert figure.axes
     with pytest.raises(ValueError, match='there is no composition Cr5'):
         tools.transition('Cr5')
@@ -69,7 +69,7 @@ def test_page_of_the_demo(chain, tmp_path):
     page = write_magnets(tmp_path, run).read_text()
     assert 'Mn-Mn' in page
     assert 'Fe was left out' in page
-    assert page.count('<img') == 4
+    assert page.count('<img') == 6
     assert (tmp_path / 'pairs.csv').is_file()
     console = Console(record=True, width=120)
     print_magnets(console, run)
