@@ -10,7 +10,6 @@ axial vector can be made of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.exchange.structure import surroundings
+from aiida_mlkkr.ml.coupling import coupling
+from aiida_mlkkr.ml.harmonics import components
 from aiida_mlkkr.ml.soap import element_weights
 
 FloatArray = NDArray[np.float64]
@@ -66,7 +67,7 @@ def pair_bases(pairs: Pairs) -> PairBases:
     _, first, which = np.unique(table, axis=0, return_index=True, return_inverse=True)
     found = [_both_orders(pairs, int(row)) for row in first]
     stacked = [np.array([[one[l] for one in both] for both in found]) for l in range(3)]
-    matrices = np.einsum('abm,gokm->gokab', _coupling(1, 1, 2), stacked[2])
+    matrices = np.einsum('abm,gokm->gokab', coupling(1, 1, 2), stacked[2])
     return PairBases(stacked[0][..., 0], stacked[1], matrices, pairs.distances[first], which.reshape(-1))
 
 
@@ -82,7 +83,8 @@ def _products(density: FloatArray, bond: FloatArray) -> dict[int, FloatArray]:
     harmonics = _harmonics(bond[None])[0]
     found: dict[int, list[FloatArray]] = {l: [] for l in range(3)}
     for l1, l2, l in _COUPLED:
-        found[l].append(np.einsum('ka,b,abc->kc', density[:, _of(l1)], harmonics[_of(l2)], _coupling(l1, l2, l)))
+        one, other = density[:, components(l1)], harmonics[components(l2)]
+        found[l].append(np.einsum('ka,b,abc->kc', one, other, coupling(l1, l2, l)))
     return {l: np.concatenate(products) for l, products in found.items()}
 
 
@@ -102,14 +104,3 @@ def _harmonics(vectors: FloatArray) -> FloatArray:
         list(range(_LMAX + 1)), torch.from_numpy(vectors), normalize=True, normalization='component'
     ).numpy()
     return values
-
-
-def _of(l: int) -> slice:
-    return slice(l * l, (l + 1) ** 2)
-
-
-@cache
-def _coupling(l1: int, l2: int, l: int) -> FloatArray:
-    """Coefficients of e3nn's real harmonics; those of l = 1 are x, y, z."""
-    coefficients: FloatArray = o3.wigner_3j(l1, l2, l, dtype=torch.float64).numpy()
-    return coefficients

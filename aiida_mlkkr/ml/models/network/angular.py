@@ -6,7 +6,6 @@ that (y, z, x) is what e3nn is to see as (x, y, z); signs and order of the compo
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,9 @@ import torch
 from e3nn import o3
 from numpy.typing import NDArray
 
+from aiida_mlkkr.ml.coupling import coupling
 from aiida_mlkkr.ml.elements import FEATURES, element_features
+from aiida_mlkkr.ml.harmonics import components
 from aiida_mlkkr.ml.sites import NEIGHBOUR_RANGE, Sites
 
 FloatArray = NDArray[np.float64]
@@ -59,17 +60,6 @@ def natural_tensors(vectors: FloatArray, crystal: FloatArray, lmax: int) -> list
         for l2 in range(lmax + 1):
             for l in range(max(abs(l1 - l2), 1), min(l1 + l2, lmax) + 1):
                 if (l1 + l2 + l) % 2 == 0:
-                    one, other = values[:, _of(l1)], crystal[:, :, _of(l2)]
-                    products[l - 1].append(np.einsum('ma,mkb,abc->mkc', one, other, _coupling(l1, l2, l)))
+                    one, other = values[:, components(l1)], crystal[:, :, components(l2)]
+                    products[l - 1].append(np.einsum('ma,mkb,abc->mkc', one, other, coupling(l1, l2, l)))
     return [np.concatenate(of_l, axis=1) for of_l in products]
-
-
-def _of(l: int) -> slice:
-    return slice(l * l, (l + 1) ** 2)
-
-
-@cache
-def _coupling(l1: int, l2: int, l: int) -> FloatArray:
-    """Coupling coefficients (2l1 + 1, 2l2 + 1, 2l + 1) of e3nn's real harmonics."""
-    coefficients: FloatArray = o3.wigner_3j(l1, l2, l, dtype=torch.float64).numpy()
-    return coefficients
