@@ -78,15 +78,22 @@ def impurity_shards(
     return shards
 
 
-def train_on(shards: Sequence[ImpurityDatasetData], settings: Mapping[str, Any] | None = None) -> SurrogateData:
+def train_on(
+    shards: Sequence[ImpurityDatasetData],
+    settings: Mapping[str, Any] | None = None,
+    spheres: SurrogateData | None = None,
+) -> SurrogateData:
     """Train a potential emulator on datasets.
 
+    :param spheres: for full potentials: an emulator of atomic spheres on top of which it is trained.
     :raises QueryError: if the settings are not valid, or if no model can be trained on the datasets.
     """
     check_one_kind(shards)
     inputs: dict[str, Any] = {f'shard_{number:04d}': shard for number, shard in enumerate(shards)}
     if settings:
         inputs['settings'] = orm.Dict(dict(settings))
+    if spheres is not None:
+        inputs['spheres'] = spheres
     outputs: Any
     outputs, node = train_potential_emulator.run_get_node(**inputs)
     if not node.is_finished_ok:

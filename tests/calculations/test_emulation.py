@@ -255,7 +255,7 @@ def test_training_reports_and_is_taken_from_the_cache(trained, shards):
         assert one['model'].base.caching.compute_hash() == trained['model'].base.caching.compute_hash()
 
 
-def test_training_sets_that_are_refused(shards):
+def test_training_sets_that_are_refused(trained, shards):
     from aiida import orm
 
     from aiida_mlkkr.calculations.training import train_potential_emulator
@@ -276,6 +276,7 @@ def test_training_sets_that_are_refused(shards):
             'radial_functions: Input should be',
         ),
         ({'one': shards['odd'], 'settings': orm.Dict({'colour': 1})}, 221, 'colour: Extra inputs are not permitted'),
+        ({'one': shards['odd'], 'spheres': trained['model']}, 223, 'helps to learn full potentials'),
     ]
     for inputs, status, words in cases:
         _, process = train_potential_emulator.run_get_node(**inputs)
