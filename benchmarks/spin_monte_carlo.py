@@ -1,23 +1,28 @@
 """Monte Carlo of spin models: its speed, how fast models are made, and the transition of the simple cubic lattice.
 
-``python spin_monte_carlo.py speed`` prints updates per second and core at 4000 moments and 27,000 pairs, ``models`` the
+``python spin_monte_carlo.py speed`` prints updates per second and core at 4000 moments and 27,000 pairs, ``cores`` how
+much faster ``mlkkr-monte-carlo`` is with two threads than with one (to be run where nothing else runs), ``models`` the
 time in which 10,000 moments with 100,000 pairs are placed, and ``cubic`` the crossings of Binder's cumulants, to be
 compared with k_B T_c/J = 1.4429(1) (K. Chen, A. M. Ferrenberg and D. P. Landau, Phys. Rev. B 48, 3249, 1993). A second
 argument is the folder that rows are written to.
 """
 
 import csv
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from aiida_mlkkr.spins import kernels
 from aiida_mlkkr.spins.couplings import Bond, Couplings
 from aiida_mlkkr.spins.dilute import Dopants, dilute_model
+from aiida_mlkkr.spins.files import write_model
 from aiida_mlkkr.spins.graph import PairGraph
 from aiida_mlkkr.spins.lattice import HostLattice
 from aiida_mlkkr.spins.model import SpinModel
@@ -76,6 +81,27 @@ def models() -> list[Sequence[object]]:
     return rows
 
 
+def cores() -> list[Sequence[object]]:
+    """Seconds of the whole program with one and with two threads, one after the other so that both see one machine."""
+    rows: list[Sequence[object]] = [('one_thread_seconds', 'two_threads_seconds', 'ratio')]
+    schedule = {'temperatures': (REDUCED / BOLTZMANN).tolist(), 'thermalisation': 100, 'measurement': 1500, 'seed': 1}
+    with TemporaryDirectory() as folder:
+        write_model(Path(folder, 'cubic.npz'), simple_cubic(12))
+
+        def seconds(threads: int, **changes: int) -> float:
+            order = {'schedule': schedule | changes, 'models': ['cubic.npz'], 'threads': threads}
+            Path(folder, 'monte_carlo.json').write_text(json.dumps(order), encoding='utf-8')
+            begin = time.perf_counter()
+            subprocess.run(['mlkkr-monte-carlo'], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            return time.perf_counter() - begin
+
+        seconds(1, measurement=64)  # compiles
+        for _ in range(TRIALS):
+            one, two = seconds(1), seconds(2)
+            rows.append((f'{one:.2f}', f'{two:.2f}', f'{one / two:.2f}'))
+    return rows
+
+
 def simple_cubic(size: int) -> SpinModel:
     """Nearest neighbours with J = 1 meV."""
     lattice = HostLattice(np.eye(3), ('Mn',), np.zeros((1, 3)))
@@ -106,7 +132,7 @@ def cubic(measurement: int = 12_000) -> list[Sequence[object]]:
 
 def main(what: str, folder: str | None = None) -> None:
     """Measure and print, and write the rows if there is a folder."""
-    rows = {'speed': speed, 'models': models, 'cubic': cubic}[what]()
+    rows = {'speed': speed, 'cores': cores, 'models': models, 'cubic': cubic}[what]()
     for row in rows:
         print(*row, sep='  ')
     if folder is not None:
