@@ -34,6 +34,12 @@ EXIT_OUT_OF_WALLTIME: Final = 75
 EXIT_INTERRUPTED: Final = 130
 """Exit status when the user interrupts."""
 
+STATUSES: Final = (
+    '0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143 stopped by a '
+    'signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again'
+)
+"""Exit statuses of a program with checkpoints."""
+
 OUT_OF_TIME: Final = 'out of walltime'
 """The reason for a stop in the record, if it is no signal."""
 
@@ -107,11 +113,11 @@ def exit_statuses(
         raise SystemExit(EXIT_BROKEN_DOWN if isinstance(error, broken_down) else EXIT_REFUSED) from None
 
 
-def argument_parser(program: str, description: str, docstring: str | None) -> argparse.ArgumentParser:
+def argument_parser(program: str, description: str, statuses: str) -> argparse.ArgumentParser:
     """The parser of a program's command line.
 
-    :param docstring: of the program; all but its first paragraph, the exit statuses, ends the help.
+    :param statuses: all exit statuses with their meanings, the end of the help.
     """
-    parser = argparse.ArgumentParser(prog=program, description=description, epilog=str(docstring).partition('\n\n')[2])
+    parser = argparse.ArgumentParser(prog=program, description=description, epilog=f'Exit status: {statuses}.')
     parser.add_argument('--version', action='version', version=f'{program} {__version__}')
     return parser

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from aiida_mlkkr import __version__
 from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.common.order import FileName, Order
-from aiida_mlkkr.common.program import PROGRESS, Watch, argument_parser, exit_statuses, say
+from aiida_mlkkr.common.program import PROGRESS, STATUSES, Watch, argument_parser, exit_statuses, say
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.tables import read_csv
 from aiida_mlkkr.kkr.elements import SYMBOLS
@@ -219,17 +219,13 @@ def run(folder: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program.
-
-    Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
-    stopped by a signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again.
-    """
+    """Run the program; its help lists the exit statuses."""
     parser = argument_parser(
         PROGRAM,
         'Train an emulator of impurity potentials or a surrogate of exchange: reads '
         f'{INPUT} and files of data in the current directory, writes {MODEL}, {REPORT}, {PROGRESS} and {CHECKPOINT}, '
         'and goes on from a checkpoint that is there.',
-        main.__doc__,
+        STATUSES,
     )
     parser.parse_args(arguments)
     with exit_statuses(PROGRAM, refused=(OrderError, DatasetError, ExchangeError, ModelError)):

@@ -143,7 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         PROGRAM,
         'KKR impurity self-consistency in the atomic-sphere approximation. Without a command it reads '
         "KKRimp's input files in the current directory and writes its output files there.",
-        main.__doc__,
+        '0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file can be neither read nor '
+        'written, 130 interrupted',
     )
     commands = parser.add_subparsers(dest='command')
     start = commands.add_parser('start', help='write the standard start potential of the cluster in this directory')
@@ -159,11 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program.
-
-    Exit status: 0 done (converged or not), 2 input refused, 3 the iterations broke down, 4 a file can be neither read
-    nor written, 130 interrupted.
-    """
+    """Run the program; its help lists the exit statuses."""
     options = _parser().parse_args(arguments)
     left = '; out_potential holds the last complete iteration, if any'
     with exit_statuses(PROGRAM, REFUSED, broken_down=(ScfBreakdownError, CoreStateError), left=left):

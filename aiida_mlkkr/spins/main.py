@@ -22,7 +22,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from aiida_mlkkr import __version__
 from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.common.order import FileName, Order
-from aiida_mlkkr.common.program import PROGRESS, Watch, argument_parser, exit_statuses, say
+from aiida_mlkkr.common.program import PROGRESS, STATUSES, Watch, argument_parser, exit_statuses, say
 
 from .errors import SpinModelError
 from .files import read_arrays, read_model, write_arrays
@@ -210,16 +210,12 @@ def run(folder: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program.
-
-    Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 75 out of walltime, 130 and 143
-    stopped by a signal; after 75, 130 and 143 it goes on from the checkpoint when it is run again.
-    """
+    """Run the program; its help lists the exit statuses."""
     parser = argument_parser(
         PROGRAM,
         f'Monte Carlo of spin models: reads {INPUT} and the models that it names in the current directory, '
         f'writes {RESULTS}, {PROGRESS} and {CHECKPOINT}, and goes on from a checkpoint that is there.',
-        main.__doc__,
+        STATUSES,
     )
     parser.parse_args(arguments)
     with exit_statuses(PROGRAM, refused=(SpinModelError,)):

@@ -60,16 +60,13 @@ def report(problem: HostProblem, charge: HostCharge, seconds: float) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program.
-
-    Exit status: 0 done, 2 input refused, 4 a file can be neither read nor written, 130 interrupted.
-    """
+    """Run the program; its help lists the exit statuses."""
     parser = argument_parser(
         PROGRAM,
         'Green function of a host crystal between the sites of a cluster, one atom per cell, in the '
         "atomic-sphere approximation. Reads KKRhost's input files (inputcard, potential, scoef) in the current "
         'directory and writes the kkrflex files there.',
-        main.__doc__,
+        '0 done, 2 input refused, 4 a file can be neither read nor written, 130 interrupted',
     )
     parser.parse_args(arguments)
     with exit_statuses(PROGRAM, REFUSED):
