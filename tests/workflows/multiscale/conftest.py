@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from ..cluster.conftest import pair as pair
 
@@ -42,11 +43,15 @@ def build(pair) -> Callable[..., ProcessBuilder]:
     return make
 
 
-@pytest.fixture(scope='module')
-def chain(pair, build):
-    """Manganese, given alone, its pair computed; and with iron, whose write-out by JuKKR cannot be made here."""
-    from aiida.engine import run_get_node
+@pytest.fixture
+def run(aiida_profile):
+    """A function: run a command in the profile; it returns its output."""
+    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    compositions = {**MANGANESE, 'Mn20_Fe10': {'Mn': 0.2, 'Fe': 0.1}}
-    codes = {'code': pair.code, 'kkr': pair.writeout.inputs.code}
-    return run_get_node(build(compositions, singles=[pair.single], **codes)).node
+    def call(*arguments: str, code: int = 0) -> str:
+        command = [*arguments[:2], '-p', aiida_profile.name, *arguments[2:]]
+        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
+        assert result.exit_code == code, result.output
+        return ' '.join(result.output.split())
+
+    return call

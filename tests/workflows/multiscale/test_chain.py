@@ -5,8 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from .conftest import MANGANESE
+
 J_MN_MN = -96.2
 """By JuKKR, of the two sites alone (meV)."""
+
+
+@pytest.fixture(scope='module')
+def chain(pair, build):
+    """Manganese, given alone, its pair computed; and with iron, whose write-out by JuKKR cannot be made here."""
+    from aiida.engine import run_get_node
+
+    compositions = {**MANGANESE, 'Mn20_Fe10': {'Mn': 0.2, 'Fe': 0.1}}
+    codes = {'code': pair.code, 'kkr': pair.writeout.inputs.code}
+    return run_get_node(build(compositions, singles=[pair.single], **codes)).node
 
 
 def test_one_impurity_that_fails_is_reported_and_survived(chain):
@@ -53,6 +65,14 @@ def test_tools(chain):
         assert figure.axes
     with pytest.raises(ValueError, match='there is no composition Cr5'):
         tools.transition('Cr5')
+
+
+def test_the_summary_of_a_chain(run, chain):
+    shown = run('show', 'multiscale', str(chain.pk))
+    assert 'Exchange of pairs: 1 computed' in shown
+    assert 'Mn 20 %, Fe 10 %: no transition: there is no Fe' in shown
+    assert 'Fe was left out' in shown
+    assert 'of the moments have two nearest neighbours or more' in shown
 
 
 def test_page_of_the_demo(chain, tmp_path):

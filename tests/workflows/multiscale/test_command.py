@@ -1,23 +1,8 @@
-"""`aiida-mlkkr launch multiscale` and `show multiscale`."""
+"""What `aiida-mlkkr launch multiscale` and `show multiscale` refuse; the summary of a chain is in test_chain.py."""
 
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
-
-
-@pytest.fixture
-def run(aiida_profile):
-    """A function: run a command in the profile; it returns its output."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
-
-    def call(*arguments: str, code: int = 0) -> str:
-        command = [*arguments[:2], '-p', aiida_profile.name, *arguments[2:]]
-        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
-
-    return call
 
 
 @pytest.mark.parametrize(
@@ -37,13 +22,6 @@ def test_nothing_to_stand_on(run, pair):
     shown = run('launch', 'multiscale', '-H', str(pair.writeout.pk), '-c', 'Mn=0.05', '--no-compute', code=1)
     assert 'Mn 5 %: no transition: the chain did not come so far' in shown
     assert 'not one pair could be had' in shown
-
-
-def test_the_summary_of_a_chain(run, chain):
-    shown = run('show', 'multiscale', str(chain.pk))
-    assert 'Exchange of pairs: 1 computed' in shown
-    assert 'Mn 20 %, Fe 10 %: no transition: there is no Fe' in shown
-    assert 'Fe was left out' in shown
 
 
 def test_another_workchain_is_not_shown(run, pair):
