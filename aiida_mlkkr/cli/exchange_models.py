@@ -34,6 +34,11 @@ _DECIMALS = 3
     help='Method, such as gaussian_process or stack; any other name lists them.  [default: gaussian_process]',
 )
 @options.TRAINING_SETTINGS()
+@click.option(
+    '--mapping',
+    help='What columns, units and convention are, of CSV files that are not ours: a YAML file, or the name of a '
+    'packaged one, such as bi2te3_dimers. Tables are cleaned first; what is dropped or flagged is said.',
+)
 @options.MODEL_LABEL()
 @options.OUTPUT(help='Write the model to this file, too, to pass it on (.safetensors).')
 def train_exchange(
@@ -41,6 +46,7 @@ def train_exchange(
     structure: StructureData | None,
     method: str | None,
     settings_file: Path | None,
+    mapping: str | None,
     label: str,
     output: Path | None,
 ) -> None:
@@ -58,7 +64,7 @@ def train_exchange(
     settings = {} if settings_file is None else read_mapping(settings_file, '--settings')
     settings |= {} if method is None else {'model': method}
     try:
-        nodes = {f'exchange_{number:04d}': node for number, node in enumerate(_nodes(what))}
+        nodes = {f'exchange_{number:04d}': node for number, node in enumerate(_nodes(what, mapping))}
     except (ExchangeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     inputs: dict[str, Any] = {'settings': Dict(settings), **nodes}
@@ -169,8 +175,11 @@ def show_exchange_report(console: Console, report: dict[str, Any]) -> None:
     )
 
 
-def _nodes(what: Sequence[str]) -> list[ExchangeData]:
-    """Exchange data that are meant; those of files are stored by their first use."""
+def _nodes(what: Sequence[str], mapping: str | None) -> list[ExchangeData]:
+    """Exchange data that are meant; those of files are stored by their first use.
+
+    :param mapping: of the files; None if they are ours.
+    """
     from aiida_mlkkr.data.exchange import ExchangeData
     from aiida_mlkkr.exchange.tables import copper_pairs, read_csv
 
@@ -179,8 +188,25 @@ def _nodes(what: Sequence[str]) -> list[ExchangeData]:
     nodes = []
     for item in what:
         path = Path(item)
-        nodes += [ExchangeData.from_table(read_csv(path))] if path.is_file() else exchange_nodes(item)
+        if path.is_file():
+            nodes.append(ExchangeData.from_table(read_csv(path) if mapping is None else _cleaned(path, mapping)))
+        else:
+            nodes += exchange_nodes(item)
     return nodes
+
+
+def _cleaned(path: Path, mapping: str) -> ExchangeTable:
+    """The rows of somebody's table that can be learnt from; what becomes of the others is said."""
+    from aiida_mlkkr.exchange.cleaning import clean
+    from aiida_mlkkr.exchange.mapping import read_mapping as read_table_mapping
+    from aiida_mlkkr.exchange.pairs import table_of_pairs
+    from aiida_mlkkr.exchange.reading import read_table
+
+    meant = read_table_mapping(mapping)
+    found = clean(read_table(path, meant))
+    for line in found.lines():
+        click.echo(line)
+    return table_of_pairs(found.pairs, meant.host, f'table {path.name}')
 
 
 def _asked(model: SurrogateData, elements: str, vectors: Sequence[tuple[float, float, float]]) -> dict[str, Any]:

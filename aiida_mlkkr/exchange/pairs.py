@@ -18,6 +18,7 @@ from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from .errors import ExchangeError
 from .structure import HostStructure
 from .table import ExchangeTable
+from .tensors import compose
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -141,4 +142,23 @@ def pairs_of_tables(tables: Sequence[ExchangeTable]) -> Pairs:
         j=np.concatenate([one.j for one in terms]),
         d=np.concatenate([one.d for one in terms]),
         s=np.concatenate([one.s for one in terms if one.s is not None]),
+    )
+
+
+def table_of_pairs(pairs: Pairs, host: str, method: str) -> ExchangeTable:
+    """Pairs as a table, each with two sites of its own: where they are in the crystal, or the first one at the origin.
+
+    :raises ExchangeError: the crystal has no such layer.
+    """
+    number = len(pairs)
+    first = np.zeros((number, 3)) if pairs.host is None else pairs.host.places(pairs.layers[:, 0])
+    return ExchangeTable(
+        host=host,
+        elements=tuple(symbol(z) for z in pairs.z.ravel().tolist()),
+        positions=np.stack([first, first + pairs.vectors], axis=1).reshape(-1, 3),
+        moments=pairs.moments.ravel(),
+        pairs=np.arange(2 * number).reshape(-1, 2),
+        tensors=compose(pairs.j, pairs.d, np.zeros((number, 3, 3)) if pairs.s is None else pairs.s),
+        method=method,
+        spread=np.zeros(number),
     )

@@ -41,9 +41,7 @@ class HostStructure:
         :return: positions (a, 3) [Å] and nuclear charges (a).
         :raises ExchangeError: the layer is not known, or there is no atom where the second impurity is to be.
         """
-        if layer not in self.layers:
-            raise ExchangeError(f'the structure of the host has no layer {layer}')
-        origin = self.positions[self.sites[np.flatnonzero(self.layers == layer)[0]]]
+        (origin,) = self.places(np.array([layer]))
         reach = cutoff + float(np.linalg.norm(vector))
         heights = 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
         spans = [range(-n, n + 1) for n in np.ceil(reach / heights).astype(int) + 1]
@@ -56,6 +54,18 @@ class HostStructure:
         near = np.minimum(first, second)
         kept = (near < cutoff) & (near > _ON_A_SITE)
         return np.concatenate([[np.zeros(3), vector], places[kept]]), np.concatenate([z, charges[kept]])
+
+    def places(self, layers: IntArray) -> FloatArray:
+        """Where the atoms of layers are, shape (k, 3) [Å].
+
+        :param layers: shape (k).
+        :raises ExchangeError: a layer is not known.
+        """
+        if unknown := sorted({*layers.tolist()} - {*self.layers.tolist()}):
+            raise ExchangeError(f'the structure of the host has no layer {", ".join(map(str, unknown))}')
+        numbers = (layers[:, None] == self.layers).argmax(axis=1)
+        places: FloatArray = self.positions[self.sites[numbers]]
+        return places
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Plain arrays."""

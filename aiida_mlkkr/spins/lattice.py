@@ -64,6 +64,15 @@ class HostLattice:
         rotations, translations = zip(*found, strict=True)
         return np.array(rotations), np.array(translations)
 
+    @cached_property
+    def kinds(self) -> IntArray:
+        """For each atom of the cell the first one that an operation makes it equal to, shape (b)."""
+        images = [
+            self.sites(self.positions @ rotation.T + shift)[0] for rotation, shift in zip(*self.operations, strict=True)
+        ]
+        kinds: IntArray = np.min(images, axis=0)
+        return kinds
+
     def _nearest(self, places: FloatArray) -> tuple[IntArray, IntArray]:
         """Like :meth:`sites`, with the number −1 where there is no atom."""
         between = (places[:, None] - self.positions) @ np.linalg.inv(self.cell)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from exchange_tables import all_pairs, dimer_table
+from model_pairs import MAPPING, model_pairs, rows_of, write_table
 
 
 @pytest.fixture(scope='module')
@@ -82,6 +83,20 @@ def test_d_is_shown_where_the_model_knows_it(files, command):
     output = command('predict-exchange', model, '-e', 'Mn')
     assert 'J (meV) ± 90 % |D| (meV) ± 90 %' in output
     assert re.search(r'Mn-Mn 4\.00 4\.40 4\.40 -?[\d.]+ [\d.]+ 0\.00 [\d.]+ ', output), 'no host, no D'
+
+
+def test_a_table_of_others_is_cleaned_and_learnt(files, command):
+    (files / 'mapping.yaml').write_text(MAPPING)
+    pairs = model_pairs()
+    rows = rows_of(pairs.subset(np.isin(pairs.z, (24, 25, 26)).all(axis=1)))
+    table = write_table(files / 'theirs.csv', [*rows, rows[3]])
+    arguments = ('train-exchange', table, '--settings', files / 'settings.yaml', '--mapping')
+    output = command(*arguments, files / 'mapping.yaml')
+    assert '27 of 28 rows are used' in output
+    assert 'exact duplicate of another row' in output
+    assert 'is trained on 27 pairs (Cr, Mn, Fe) in model crystal' in output
+    assert 'no mapping file and no packaged mapping' in command(*arguments, 'nothing', code=1)
+    assert 'the convention has to be known' in command('train-exchange', table, code=1)
 
 
 def test_mistakes_are_named(trained, files, command):

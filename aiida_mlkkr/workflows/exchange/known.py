@@ -60,6 +60,13 @@ def given_exchange(
     return found
 
 
+def kinds_of_places(host: orm.RemoteData, rows: Sequence[Row]) -> list[int]:
+    """Kinds of places that pairs are on: atoms of the cell that no symmetry makes equal, ascending."""
+    crystal = _crystal(host)
+    atoms, _ = crystal.sites(np.array([row['positions'] for row in rows]).reshape(-1, 3))
+    return sorted({*crystal.kinds[atoms].tolist()})
+
+
 def _is_alike(node: orm.WorkChainNode, common: Mapping[str, Any] | None) -> bool:
     """Whether a cluster had the settings of the others, converged as far, and its moments were left free."""
     own, wanted = _settings(node), {} if common is None else _given(common['scf']['scf']['kkrimp'].get('parameters'))
@@ -94,7 +101,10 @@ def _key(node: ExchangeData) -> tuple[Any, ...] | None:
 
 def _rotations(host: orm.RemoteData) -> NDArray[np.float64] | None:
     """Of the host, if there is one atom in its cell."""
+    crystal = _crystal(host)
+    return crystal.operations[0] if len(crystal.elements) == 1 else None
+
+
+def _crystal(host: orm.RemoteData) -> HostLattice:
     lattice = lattice_of(kkr_calculation(host).outputs.retrieved)
-    if len(lattice.z) > 1:
-        return None
-    return HostLattice(lattice.cell, tuple(symbol(z) for z in lattice.z), lattice.positions).operations[0]
+    return HostLattice(lattice.cell, tuple(symbol(z) for z in lattice.z), lattice.positions)

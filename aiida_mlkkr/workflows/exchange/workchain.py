@@ -19,7 +19,7 @@ from aiida_mlkkr.kkr.patterns import nuclear_charge
 from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 from aiida_mlkkr.workflows.exchange.clusters import pair_inputs
 from aiida_mlkkr.workflows.exchange.dimers import DimerShape, dimer_shape, planned_dimer
-from aiida_mlkkr.workflows.exchange.known import found_exchange, given_exchange
+from aiida_mlkkr.workflows.exchange.known import found_exchange, given_exchange, kinds_of_places
 from aiida_mlkkr.workflows.exchange.ports import define_inputs, define_outputs
 from aiida_mlkkr.workflows.exchange.protocol import ProtocolMixin
 from aiida_mlkkr.workflows.messages import name_of, reason_of
@@ -99,6 +99,8 @@ class ExchangeWorkChain(ProtocolMixin, WorkChain):
         if 'surrogate' not in self.inputs or not numbers:
             return None
         rows = [self.ctx.rows[number] for number in numbers]
+        if reason := self._unlike(rows):
+            return self.exit_codes.ERROR_SURROGATE_REFUSED.format(reason=reason)
         asked = {'host': self.ctx.host_name} | {name: [row[name] for row in rows] for name in ('elements', 'positions')}
         predicted: Any
         predicted, node = predicted_exchange.run_get_node(
@@ -191,6 +193,14 @@ class ExchangeWorkChain(ProtocolMixin, WorkChain):
             'rotation': match.rotation.tolist(),
             'reversed': match.reversed,
         }
+
+    def _unlike(self, rows: list[Row]) -> str:
+        """Why a surrogate cannot know pairs together; empty if it can."""
+        kinds = kinds_of_places(self.inputs.host, rows)
+        if len(kinds) == 1:
+            return ''
+        atoms = ', '.join(map(str, kinds))
+        return f'to it all sites are alike, but atoms {atoms} of the cell are not; ask for pairs of one kind alone'
 
     def _doubt(self, found: Row) -> str:
         """Why a prediction is not taken; empty if it is."""
