@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aiida_mlkkr.benchmark.exchange import ExchangeBenchmark, by_seed
 from aiida_mlkkr.benchmark.summary import NOTHING, TextTable
 from aiida_mlkkr.ml.exchange.splits import SEEDED, PairSplit
-from aiida_mlkkr.plot.exchange_surrogates import learning_curves_figure, pair_parity_figure
+from aiida_mlkkr.plot.emulators import curves_figure, parity_figure
 
 FloatArray = NDArray[np.float64]
 
@@ -47,10 +47,11 @@ def write_report(measured: ExchangeBenchmark, folder: Path) -> list[str]:
     (folder / REPORT).write_text('\n'.join(texts), encoding='utf-8')
     written = [REPORT]
     if parity := measured.parity():
-        pair_parity_figure(parity).savefig(folder / 'parity.png', dpi=110)
+        parity_figure(parity, 'J (meV)').savefig(folder / 'parity.png', dpi=110)
         written.append('parity.png')
     if curves := _curves(measured):
-        learning_curves_figure(curves).savefig(folder / 'learning_curves.png', dpi=110)
+        labels = ('rows learnt from', 'mean absolute error of unseen pairs of elements (meV)')
+        curves_figure(curves, *labels).savefig(folder / 'learning_curves.png', dpi=110)
         written.append('learning_curves.png')
     return written
 

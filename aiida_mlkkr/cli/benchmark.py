@@ -43,20 +43,8 @@ benchmark.add_command(exchange)
     multiple=True,
     help='File with a dataset of finished impurities: their potentials are compared, without self-consistencies.',
 )
-@click.option(
-    '-m',
-    '--models',
-    metavar='NAMES',
-    help='Models, separated by commas.  [default: all that are installed with what they need]',
-)
-@click.option(
-    '-s',
-    '--splits',
-    metavar='NAMES',
-    default='impurity,element,row,host',
-    show_default=True,
-    help='What is left out, separated by commas.',
-)
+@options.MODELS(help='Models, separated by commas.  [default: all that are installed with what they need]')
+@options.SPLITS(default='impurity,element,row,host', show_default=True, help='What is left out, separated by commas.')
 @click.option(
     '--scf-models', metavar='NAMES', help='Models with which self-consistencies are run.  [default: all of --models]'
 )
@@ -68,12 +56,8 @@ benchmark.add_command(exchange)
 @options.KKRIMP(
     help='A KKRimp code of the profile for the self-consistencies (by mlkkr.imp_scf) instead of the embedded solver.',
 )
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
+@options.FOLDER(
     default=Path('emulator-benchmark'),
-    show_default=True,
     help='Folder for tables and figures; what its tables hold already is not computed again.',
 )
 def emulator(

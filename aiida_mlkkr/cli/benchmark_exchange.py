@@ -31,16 +31,12 @@ SLOW_MODELS = ('composition_automl', 'compressed_soap_krr', 'coulomb_matrix_krr'
     show_default=True,
     help='What its columns, units and convention are: a YAML file, or the name of a packaged one.',
 )
-@click.option('-m', '--models', metavar='NAMES', help='Models, separated by commas.  [default: all]')
-@click.option('-s', '--splits', metavar='NAMES', help='What is left out, separated by commas.  [default: all]')
+@options.MODELS()
+@options.SPLITS()
 @click.option('--quick', is_flag=True, help='Three models, one seed, without elements and geometries left out: a try.')
 @options.JOBS(help='Trainings at a time, each on one core.  [default: the number of cores]')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
+@options.FOLDER(
     default=Path('exchange-benchmark'),
-    show_default=True,
     help='Folder for tables and figures; what its table holds already is not computed again.',
 )
 def exchange(

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import click
 
+from aiida_mlkkr.cli import options
+
 
 @click.command('demo')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path('aiida-mlkkr-demo'),
-    show_default=True,
-    help='Folder for the report: table, figures, HTML page.',
-)
+@options.FOLDER(default=Path('aiida-mlkkr-demo'), help='Folder for the report: table, figures, HTML page.')
 @click.option(
     '-e',
     '--elements',

@@ -66,14 +66,7 @@ def _tell_how_to_draw(node: ProcessNode) -> None:
 @click.option('--all-sites', is_flag=True, help='Host atoms of the cluster as well.')
 @click.option('--on-axis', is_flag=True, help='Continued to the real axis, instead of broadened.')
 @click.option('--sum-only', is_flag=True, help='Without the parts of s, p, d …')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path('ldos.png'),
-    show_default=True,
-    help='The figure; the suffix says in which format.',
-)
+@options.FIGURE(default=Path('ldos.png'))
 def plot_ldos(what: tuple[Node, ...], all_sites: bool, on_axis: bool, sum_only: bool, output: Path) -> None:
     """Draw local densities of states, a panel for each impurity.
 

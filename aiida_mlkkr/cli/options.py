@@ -55,6 +55,10 @@ EXCHANGE = OverridableOption(
     type=types.DataParamType(sub_classes=('aiida.data:mlkkr.exchange',)),
     help='Exchange data; can be given several times.',
 )
+MODELS = OverridableOption('-m', '--models', metavar='NAMES', help='Models, separated by commas.  [default: all]')
+SPLITS = OverridableOption(
+    '-s', '--splits', metavar='NAMES', help='What is left out, separated by commas.  [default: all]'
+)
 MISSING_IS_ZERO = OverridableOption(
     '--missing-is-zero', is_flag=True, help='Pairs without exchange where others have one are not coupled.'
 )
@@ -107,6 +111,15 @@ JOBS = OverridableOption(
     help='Runs at a time; 1 runs without a daemon.  [default: the number of cores]',
 )
 OUTPUT = OverridableOption('-o', '--output', type=click.Path(dir_okay=False, path_type=Path), callback=in_a_folder)
+FIGURE = OverridableOption(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=in_a_folder,
+    show_default=True,
+    help='The figure; the suffix says in which format.',
+)
+FOLDER = OverridableOption('-o', '--output', type=click.Path(file_okay=False, path_type=Path), show_default=True)
 DRY_RUN = OverridableOption(
     '-n', '--dry-run', is_flag=True, help='Only show what would be run, and what is there already.'
 )

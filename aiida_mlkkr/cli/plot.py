@@ -39,14 +39,7 @@ def plot() -> None:
 @click.option('--shells', type=click.IntRange(1), metavar='NUMBER', help='Only the closest ones, with --as elements.')
 @click.option('--tail/--no-tail', default=True, show_default=True, help='Whether A cos(2 k_F R + φ)/R³ is fitted.')
 @click.option('--k-fermi', type=click.FloatRange(0, min_open=True), metavar='K', help='k_F in 1/Å.  [default: fitted]')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path('exchange.png'),
-    show_default=True,
-    help='The figure; the suffix says in which format.',
-)
+@options.FIGURE(default=Path('exchange.png'))
 def plot_exchange(
     what: tuple[str, ...],
     kind: str,

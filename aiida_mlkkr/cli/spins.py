@@ -97,7 +97,7 @@ def show_spins(workchain: ProcessNode) -> None:
 @options.PROFILE()
 @click.argument('workchains', nargs=-1, required=True, type=WORKCHAIN)
 @click.option('-f', '--figure', type=click.Choice(FIGURES), default='magnetisation', show_default=True)
-@options.OUTPUT(default=Path('spins.png'), show_default=True, help='The figure; the suffix says in which format.')
+@options.FIGURE(default=Path('spins.png'))
 def plot_spins(workchains: tuple[ProcessNode, ...], figure: str, output: Path) -> None:
     """Draw what WORKCHAINS, finished mlkkr.spin_dynamics, have found.
 

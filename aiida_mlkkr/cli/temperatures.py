@@ -39,9 +39,7 @@ _COPPER = 3.61
 @click.option('--sublattice', default='0', show_default=True, metavar='LIST', help='Atoms of the cell, from 0.')
 @options.MISSING_IS_ZERO()
 @options.SEED(help='With which predictions are drawn.')
-@options.OUTPUT(
-    default=Path('temperatures.png'), show_default=True, help='The figure; the suffix says in which format.'
-)
+@options.FIGURE(default=Path('temperatures.png'))
 def plot_temperatures(
     what: tuple[str, ...],
     structure: StructureData | None,

@@ -34,17 +34,10 @@ _NODES_PER_ROW = 4
     metavar='WHAT',
     help='Impurities to leave out: element symbols, pks or UUIDs, separated by commas; can be given several times.',
 )
-@click.option(
-    '-m',
-    '--model',
-    'method',
-    metavar='NAME',
+@options.METHOD(
     help='Method, such as kernel or jacobi_legendre; any other name lists them.  [default: kernel]',
 )
-@click.option(
-    '--settings',
-    'settings_file',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+@options.TRAINING_SETTINGS(
     help="YAML file with settings of the training: model, radial_functions, seed, and the model's own options.",
 )
 @click.option(
@@ -63,7 +56,7 @@ _NODES_PER_ROW = 4
     help='Error of a potential up to which it is learnt from. Above the default also potentials on their way to '
     'self-consistency are used, with a larger uncertainty.',
 )
-@click.option('-l', '--label', default='', help='Label of the model node.')
+@options.MODEL_LABEL()
 @options.OUTPUT(help='Write the model to this file, too, to pass it on (.safetensors).')
 def train(
     groups: tuple[Group, ...],

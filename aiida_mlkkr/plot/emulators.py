@@ -92,15 +92,22 @@ def parity_figure(models: Mapping[str, tuple[Floats, Floats]], label: str) -> Fi
         return figure
 
 
-def curves_figure(models: Mapping[str, tuple[Floats, Floats]]) -> Figure:
-    """Learning curves: error in mRy against the number of impurities learnt from, by model."""
+def curves_figure(
+    models: Mapping[str, tuple[Floats, Floats]],
+    learnt: str = 'impurities learnt from',
+    error: str = 'median error on the impurity site (mRy)',
+) -> Figure:
+    """Learning curves: error against the number of examples learnt from, by model.
+
+    :param learnt: what is counted, and ``error``, what is measured: the labels of the axes.
+    """
     with figure_style():
         figure = Figure(figsize=(6.0, 4.0), layout='constrained')
         panel = figure.subplots()
         for (name, (sizes, errors)), color in zip(models.items(), cycle(COLORS), strict=False):
             panel.loglog(sizes, errors, 'o-', color=color, label=name, markersize=4.5, linewidth=1.4)
-        panel.set_xlabel('impurities learnt from')
-        panel.set_ylabel('median error on the impurity site (mRy)')
+        panel.set_xlabel(learnt)
+        panel.set_ylabel(error)
         panel.legend()
         return figure
 
