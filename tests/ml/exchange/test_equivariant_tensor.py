@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from model_pairs import model_pairs
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.pairs import Pairs, pairs_of_tables
 from aiida_mlkkr.exchange.structure import HostStructure
 from aiida_mlkkr.exchange.tables import copper_pairs
@@ -123,8 +125,14 @@ def test_pairs_of_elements_never_seen_have_the_tensors_of_the_law(
     assert np.abs(tensors(estimate) - compose(test.j, test.d, test.s)).mean() < 0.1 * np.abs(test.j).mean()
 
 
-def test_its_surrogate_says_how_sure_d_is_and_comes_back(split: tuple[Pairs, Pairs]) -> None:
-    surrogate = ExchangeSurrogate.fit('equivariant_tensor', split[0], TensorOptions(steps=40))
+@pytest.fixture(scope='module')
+def surrogate(split: tuple[Pairs, Pairs]) -> ExchangeSurrogate:
+    return ExchangeSurrogate.fit('equivariant_tensor', split[0], TensorOptions(steps=40))
+
+
+def test_its_surrogate_says_how_sure_d_is_and_comes_back(
+    split: tuple[Pairs, Pairs], surrogate: ExchangeSurrogate
+) -> None:
     prediction = surrogate.predict(split[1])
     assert prediction.d is not None
     assert prediction.d_half_width is not None
@@ -133,6 +141,35 @@ def test_its_surrogate_says_how_sure_d_is_and_comes_back(split: tuple[Pairs, Pai
     again = ExchangeSurrogate.from_arrays(*surrogate.to_arrays()).predict(split[1])
     for name in ('j', 'half_width', 'd', 'd_half_width', 's'):
         np.testing.assert_array_equal(getattr(again, name), getattr(prediction, name))
+
+
+def test_what_it_has_not_seen_is_flagged_or_refused(split: tuple[Pairs, Pairs], surrogate: ExchangeSurrogate) -> None:
+    known = split[1].subset(np.arange(3))
+    assert not surrogate.predict(known).outside.any()
+    crystal = known.host
+    assert crystal is not None
+    foreign = replace(known, z=np.array([[24, 64]] * 3))
+    far = replace(known, vectors=known.vectors + np.array([8.0, 0.0, 0.0]))
+    places = np.concatenate([crystal.positions, [[2.0, 2.0, 0.0]]])
+    more = replace(
+        crystal, positions=places, z=np.append(crystal.z, 17), layers=np.array([1, 2, 3]), sites=np.array([0, 1, 4])
+    )
+    elsewhere = replace(known, layers=np.full((3, 2), 3), host=more, vectors=np.array([[4.0, 0.0, 0.0]] * 3))
+    for asked in (foreign, far, elsewhere):
+        prediction = surrogate.predict(asked)
+        assert prediction.outside.all()
+        assert np.isfinite(prediction.j).all()
+    with pytest.raises(ExchangeError, match='the structure of the host has no layer 7'):
+        surrogate.predict(replace(known, layers=known.layers + 6))
+    with pytest.raises(ExchangeError, match='no atom of the host'):
+        surrogate.predict(replace(known, vectors=known.vectors + 1.0))
+
+
+def test_ten_thousand_tensors_take_no_time(split: tuple[Pairs, Pairs], surrogate: ExchangeSurrogate) -> None:
+    asked = split[0].subset(np.resize(np.arange(len(split[0])), 10_000))
+    begin = time.process_time()
+    surrogate.predict(asked)
+    assert time.process_time() - begin < 2.0
 
 
 def test_without_a_host_nothing_but_the_bond_can_turn() -> None:

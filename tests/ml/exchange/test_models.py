@@ -140,8 +140,11 @@ def test_bad_input_is_refused() -> None:
     one = pairs.subset(np.array(pairs.element_pairs) == 'Cr-Mn')
     with pytest.raises(ModelError, match='at least two different pairs'):
         model_type('median').fit(one)
-    with pytest.raises(ModelError, match='not finite'):
-        model_type('median').fit(replace(pairs, j=pairs.j * np.nan))
+    for name, which in (('j', 'J'), ('d', 'D'), ('moments', 'a moment'), ('vectors', 'the vector')):
+        damaged = getattr(pairs, name).copy()
+        damaged[3] = np.nan
+        with pytest.raises(ModelError, match=f'^{which} of a pair to learn from is not finite'):
+            model_type('median').fit(replace(pairs, **{name: damaged}))
 
 
 @pytest.mark.parametrize('name', ['soap_krr', 'coulomb_matrix_krr'])

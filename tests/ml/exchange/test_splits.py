@@ -65,6 +65,10 @@ def test_intervals_are_quantiles_of_each_class() -> None:
     misses = expected * rng.normal(size=len(classes)) * np.array([0.1, 1.0, 3.0])[classes]
     intervals = ConformalIntervals.from_left_out(misses, expected, classes, 0.9)
     np.testing.assert_allclose(intervals.factors, 1.645 * np.array([0.1, 1.0, 3.0]), rtol=0.06)
+    few = np.flatnonzero(classes < 2)[:2010]
+    without = ConformalIntervals.from_left_out(misses[few], expected[few], classes[few], 0.9)
+    together = np.sort(np.abs(misses[few]) / expected[few])[int(np.ceil(0.9 * 2011)) - 1]
+    np.testing.assert_allclose(without.factors[1:], together, err_msg='too few, and none, take all')
     with pytest.raises(ValueError, match='between 0 and 1'):
         ConformalIntervals.from_left_out(misses, expected, classes, 1.0)
 

@@ -69,8 +69,9 @@ class PairModel(ABC):
         """
         if len(set(pairs.element_pairs)) < 2:
             raise ModelError('a model of exchange needs at least two different pairs of elements to learn from')
-        if not np.isfinite(pairs.j).all():
-            raise ModelError('J of a pair to learn from is not finite')
+        known = {'J': pairs.j, 'D': pairs.d, 'S': pairs.s, 'a moment': pairs.moments, 'the vector': pairs.vectors}
+        if unknown := [name for name, values in known.items() if values is not None and not np.isfinite(values).all()]:
+            raise ModelError(f'{", ".join(unknown)} of a pair to learn from is not finite')
         options = cls.options_type() if options is None else options
         return cls(pairs, options, seed, cls.choose(pairs, options, seed))
 
