@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 
@@ -18,6 +19,12 @@ from aiida_mlkkr.plot.style import AGREEMENT, EMULATOR, INK, MUTED, STANDARD, fi
 Floats = NDArray[np.float64]
 
 _COLORS = (EMULATOR, STANDARD, AGREEMENT, INK, MUTED)
+_MARKERS = ('o', 's', '^', 'D', 'v')
+_ARROW = 0.8
+"""Length of an arrow as share of the mean distance of moments."""
+
+_WIDE = 30.0
+"""From a highest temperature that is so many times the lowest on, the axis is logarithmic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,21 +123,24 @@ def configuration_figure(positions: Floats, directions: Floats, elements: Sequen
     """
     colors = matplotlib.colormaps['coolwarm']
     with figure_style():
-        figure = Figure(figsize=(7.0, 6.4), layout='constrained')
-        panel = cast(Axes3D, figure.add_subplot(projection='3d'))
-        length = 0.55 * float((abs(np.linalg.det(box)) / len(positions)) ** (1 / 3))
+        figure = Figure(figsize=(7.6, 6.0))
+        panel = cast(Axes3D, figure.add_axes((0.0, 0.0, 0.86, 1.0), projection='3d', computed_zorder=False))
+        _draw_box(panel, box)
+        for element, marker in zip(sorted(set(elements)), _MARKERS * len(elements), strict=False):
+            places = positions[np.array(elements) == element]
+            panel.scatter(*places.T, s=16, marker=marker, color=MUTED, linewidths=0, label=element, depthshade=False)
+        length = _ARROW * float((abs(np.linalg.det(box)) / len(positions)) ** (1 / 3))
         tails = positions - 0.5 * length * directions
         shades = colors(0.5 * (1 + directions[:, 2]))
-        panel.quiver(*tails.T, *(length * directions).T, colors=shades, linewidths=1.4, arrow_length_ratio=0.4)
-        for element, color in zip(sorted(set(elements)), _COLORS * len(elements), strict=False):
-            places = positions[np.array(elements) == element]
-            panel.scatter(*places.T, s=14, color=color, label=element, depthshade=False)
-        _draw_box(panel, box)
+        panel.quiver(
+            *tails.T, *(length * directions).T, colors=shades, linewidths=2.0, arrow_length_ratio=0.35, zorder=3
+        )
         panel.set_aspect('equal')
+        panel.set_box_aspect(None, zoom=1.25)
         panel.set_axis_off()
-        panel.legend(loc='upper left')
+        panel.legend(loc='upper left', bbox_to_anchor=(0.04, 0.96))
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-1, 1), colors)
-        figure.colorbar(scale, ax=panel, shrink=0.6, label='component along z')
+        figure.colorbar(scale, cax=figure.add_axes((0.86, 0.2, 0.025, 0.6)), label='component along z')
         return figure
 
 
@@ -145,7 +155,7 @@ def _draw_box(panel: Axes3D, box: Floats) -> None:
 def curves_figure(
     quantities: Sequence[tuple[str, Sequence[Curve]]], transition: tuple[float, float] | None = None
 ) -> Figure:
-    """Several quantities over the temperature, a panel for each.
+    """Several quantities over the temperature, a panel for each, from zero on.
 
     :param transition: temperature of the transition and its error [K].
     :raises ValueError: there is no curve.
@@ -158,6 +168,12 @@ def curves_figure(
         for panel, (label, curves) in zip(panels, quantities, strict=True):
             _draw(panel, curves, transition)
             panel.set_ylabel(label)
+            panel.set_ylim(bottom=min(panel.get_ylim()[0], 0.0))
+        every = np.concatenate([curve.temperatures for _, curves in quantities for curve in curves])
+        if every.max() > _WIDE * every.min():
+            panels[-1].set_xscale('log')
+            panels[-1].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            panels[-1].xaxis.set_major_formatter('{x:g}')
         panels[-1].set_xlabel('temperature (K)')
         panels[0].legend()
         return figure
