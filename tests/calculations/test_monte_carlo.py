@@ -1,14 +1,12 @@
-"""Simulations as calculations: real ones on this machine, and how each kind of ending is told."""
+"""Simulations as calculations: real ones on this machine."""
 
 from __future__ import annotations
 
-import io
-import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import calculation, run
 from spin_models import free, simple_cubic
 
 SCHEDULE = {'temperatures': [4.0, 8.0, 16.0], 'thermalisation': 50, 'measurement': 640, 'reflections': 1, 'seed': 2}
@@ -41,24 +39,13 @@ def models(aiida_profile):
 @pytest.fixture
 def builder(monte_carlo_code, models):
     """A function: a builder with settings that differ from the usual ones."""
-    from aiida.plugins import CalculationFactory
 
     def build(*labels, schedule=None, **inputs):
-        filled = CalculationFactory('mlkkr.monte_carlo').get_builder()
-        filled.code = monte_carlo_code
-        filled.models = {label: models[label] for label in labels}
-        filled.schedule = {**SCHEDULE, **(schedule or {})}
-        for name, value in inputs.items():
-            filled[name] = value
-        return filled
+        chosen = {label: models[label] for label in labels}
+        usual = {'code': monte_carlo_code, 'models': chosen, 'schedule': {**SCHEDULE, **(schedule or {})}}
+        return calculation('mlkkr.monte_carlo', **{**usual, **inputs})
 
     return build
-
-
-def run(builder):
-    from aiida.engine import run_get_node
-
-    return run_get_node(builder)[1]
 
 
 def test_a_model_as_a_node(models, tmp_path):
@@ -132,66 +119,6 @@ def test_bad_inputs_are_refused_when_the_builder_is_filled(builder):
     ):
         with pytest.raises(ValueError, match=message):
             builder(*labels, schedule=schedule)
-
-
-@pytest.fixture
-def parse(aiida_localhost, tmp_path):
-    """A function: the parser's exit code and outputs for retrieved files of a calculation that was not run."""
-    from aiida import orm
-    from aiida.common.links import LinkType
-    from aiida.plugins import ParserFactory
-
-    def of_files(results=None, scheduler_status=None, **files):
-        node = orm.CalcJobNode(computer=aiida_localhost, process_type='aiida.calculations:mlkkr.monte_carlo')
-        node.set_options(
-            {
-                'resources': {'num_machines': 1},
-                'output_filename': 'monte_carlo.out',
-                'scheduler_stderr': '_scheduler-stderr.txt',
-            }
-        )
-        if scheduler_status is not None:
-            node.set_exit_status(scheduler_status)
-        node.store()
-        folder = orm.FolderData()
-        for name, content in files.items():
-            folder.base.repository.put_object_from_filelike(io.BytesIO(content.encode()), NAMES[name])
-        folder.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label='retrieved')
-        folder.store()
-        if results is not None:
-            Path(tmp_path, 'results.npz').write_bytes(results)
-        parser = ParserFactory('mlkkr.monte_carlo')(node)
-        return parser.parse(retrieved_temporary_folder=str(tmp_path)), parser.outputs
-
-    return of_files
-
-
-NAMES = {'out': 'monte_carlo.out', 'err': '_scheduler-stderr.txt', 'progress': 'progress.jsonl'}
-SAVED = '{"time": 1.0, "checkpoint": true}\n'
-STOPPED = '{"time": 2.0, "stopped": "out of walltime"}\n'
-
-
-@pytest.mark.parametrize(
-    ('files', 'status', 'words'),
-    [
-        ({}, 310, 'it did not say why'),
-        ({'err': 'line 1\nSegmentation fault\n'}, 310, 'Segmentation fault'),
-        ({'err': 'mlkkr-monte-carlo: error: a.npz cannot be read\n'}, 220, 'a.npz cannot be read'),
-        ({'err': 'mlkkr-monte-carlo: aborted: x: No space left on device\n'}, 411, 'No space left'),
-        ({'out': 'begun', 'progress': SAVED}, 410, r'interrupted \(without a word\)'),
-        ({'out': 'begun', 'progress': SAVED + STOPPED}, 400, 'parent_folder'),
-        # the record is that of the calculation before, this one did not begin
-        ({'err': 'python: not found', 'progress': SAVED + STOPPED}, 310, 'python: not found'),
-        ({'results': b'PK'}, 311, 'results.npz cannot be read'),
-        ({'results': b'\x80\x04'}, 311, 'results.npz cannot be read'),
-        ({'scheduler_status': 120, 'out': 'begun', 'progress': SAVED}, 410, 'interrupted'),
-    ],
-)
-def test_endings(parse, files, status, words):
-    code, outputs = parse(**files)
-    assert code.status == status
-    assert re.search(words, code.message)
-    assert not outputs
 
 
 def test_a_simulation_that_has_not_thermalised(builder):
