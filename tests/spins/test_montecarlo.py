@@ -53,6 +53,13 @@ def sphere(points: int = 60) -> tuple[np.ndarray, np.ndarray]:
     return directions.reshape(-1, 3), np.repeat(weights / (4 * points), 2 * points)
 
 
+def mean_magnetisation(coupling: float) -> float:
+    """⟨‖e_1 + e_2‖⟩/2 of a dimer with K = J/k_B T."""
+    cosines, weights = np.polynomial.legendre.leggauss(60)
+    weights = weights * np.exp(coupling * cosines)
+    return float(np.sum(weights * np.sqrt((1 + cosines) / 2)) / np.sum(weights))
+
+
 def mean_energies(log_z: object, temperatures: np.ndarray) -> np.ndarray:
     """−∂ ln Z/∂β."""
     beta, step = 1 / temperatures, 1e-4
@@ -74,7 +81,20 @@ def test_dimer(algorithm: str) -> None:
     assert_agree(found, 'spin_glass_susceptibility', 1 + c**2, 0.03)
     assert_agree(found, 'overlap', np.sqrt((1 + c**2) / 2), 0.01)
     assert_agree(found, 'spin_glass_binder', (11 - 9 * (1 + 2 * c**2 + c2**2) / (1 + c**2) ** 2) / 2, 0.12)
+    square, mean = (1 + c) / 2, np.array([mean_magnetisation(coupling) for coupling in k])
+    assert_agree(found, 'magnetisation', mean, 0.01)
+    assert_agree(found, 'susceptibility', 2 * BOHR_MAGNETON * (square - mean**2) / temperatures, 0.001)
     assert found.measurements.thermalised.all()
+
+
+def test_magnetisation_of_each_element() -> None:
+    """Two dimers, one parallel and one antiparallel, each with the magnetisation that it has alone."""
+    temperatures = np.array([0.4, 2.0])
+    both = free({(0, 1): 1.5 * np.eye(3), (2, 3): -1.0 * np.eye(3)}, 4, elements=('Mn', 'Mn', 'Cr', 'Cr'))
+    found = simulate(both, temperatures.tolist(), reflections=0)
+    assert found.measurements.groups == ('Cr_0', 'Mn_0')
+    exact = [[mean_magnetisation(j / t) for j in (-1.0, 1.5)] for t in temperatures]
+    assert_agree(found, 'magnetisation_of_groups', np.array(exact), 0.01)
 
 
 def test_fluctuations_over_configurations_are_those_of_each() -> None:

@@ -13,13 +13,17 @@ CUBIC = HostLattice(3.0 * np.eye(3), ('Cu',), np.zeros((1, 3)))
 FCC = HostLattice(1.805 * (np.ones((3, 3)) - np.eye(3)), ('Cu',), np.zeros((1, 3)))
 
 
-def free(tensors: dict[tuple[int, int], np.ndarray], number: int, **others: np.ndarray) -> SpinModel:
+def free(tensors: dict[tuple[int, int], np.ndarray], number: int, **others: object) -> SpinModel:
     """Moments in a large box with the pairs that are given."""
     pairs = np.array(list(tensors), dtype=int).reshape(-1, 2)
-    arrays = {'moments': np.ones(number), 'anisotropy': np.zeros((number, 3, 3)), **others}
+    arrays = {
+        'elements': ('Mn',) * number,
+        'moments': np.ones(number),
+        'anisotropy': np.zeros((number, 3, 3)),
+        **others,
+    }
     return SpinModel(
         box=100.0 * np.eye(3),
-        elements=('Mn',) * number,
         sublattices=np.zeros(number, dtype=int),
         positions=2.0 * np.arange(number)[:, None] * np.array([1.0, 0.0, 0.0]),
         pairs=pairs,
