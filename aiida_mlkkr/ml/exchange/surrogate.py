@@ -23,8 +23,8 @@ LEVEL: Final = 0.9
 
 _FACTORS: Final = 'interval_factors'
 _D_FACTORS: Final = 'd_interval_factors'
-_BEYOND: Final = 0.5
-"""How far outside of the distances learnt from a pair may be [Å]."""
+_APART: Final = 0.5
+"""How far from every distance learnt from a pair may be [Å]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class PairPrediction:
 
     :param j: shape (n) [meV].
     :param half_width: J is within ``j ± half_width`` with the probability of the intervals' level, shape (n) [meV].
-    :param outside: whether a pair is outside of what was learnt: an element or layers not seen, or a distance beyond
-        those seen, shape (n). The interval does not hold then.
+    :param outside: whether a pair is outside of what was learnt: an element or layers not seen, or a distance far
+        from all those seen, shape (n). The interval does not hold then.
     :param d: D, shape (n, 3) [meV], and ``d_half_width`` within which ‖ΔD‖ is with the same probability, shape (n)
         [meV]; None from models that know nothing of it. ``s`` is S, shape (n, 3, 3) [meV], likewise.
     """
@@ -116,8 +116,9 @@ class ExchangeSurrogate:
         element = ~np.isin(pairs.z, known.z).all(axis=1)
         seen = {tuple(sorted(both)) for both in known.layers.tolist()}
         layer = np.array([tuple(sorted(both)) not in seen for both in pairs.layers.tolist()], dtype=np.bool_)
-        near, far = known.distances.min() - _BEYOND, known.distances.max() + _BEYOND
-        outside: NDArray[np.bool_] = element | layer | (pairs.distances < near) | (pairs.distances > far)
+        distances = np.unique(np.round(known.distances, 2))
+        apart = np.abs(pairs.distances[:, None] - distances).min(axis=1) > _APART
+        outside: NDArray[np.bool_] = element | layer | apart
         return outside
 
 

@@ -89,10 +89,11 @@ def test_intervals_hold_on_pairs_never_seen(split: tuple[Pairs, Pairs], surrogat
 def test_what_was_not_learnt_is_flagged(surrogate: ExchangeSurrogate) -> None:
     known = surrogate.model.pairs.subset(np.arange(3))
     far = replace(known, vectors=4.0 * known.vectors)
+    between = replace(known, vectors=1.4 * known.vectors)
     foreign = replace(known, z=np.array([[24, 64]] * 3))
     elsewhere = replace(known, layers=known.layers + 5)
     assert not surrogate.predict(known).outside.any()
-    for asked in (far, foreign, elsewhere):
+    for asked in (far, between, foreign, elsewhere):
         assert surrogate.predict(asked).outside.all()
 
 
