@@ -45,6 +45,11 @@ EMULATOR = OverridableOption(
     type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
     help='A trained model that predicts the start potentials.',
 )
+SPHERES = OverridableOption(
+    '--spheres',
+    type=types.DataParamType(sub_classes=('aiida.data:mlkkr.surrogate',)),
+    help='For full potentials: a model of atomic spheres in the same crystal. The new one learns the difference to it.',
+)
 STRUCTURE = OverridableOption(
     '-s', '--structure', type=types.DataParamType(sub_classes=('aiida.data:core.structure',)), help='The host crystal.'
 )

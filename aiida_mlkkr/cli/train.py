@@ -56,6 +56,7 @@ _NODES_PER_ROW = 4
     help='Error of a potential up to which it is learnt from. Above the default also potentials on their way to '
     'self-consistency are used, with a larger uncertainty.',
 )
+@options.SPHERES()
 @options.MODEL_LABEL()
 @options.OUTPUT(help='Write the model to this file, too, to pass it on (.safetensors).')
 def train(
@@ -65,6 +66,7 @@ def train(
     settings_file: Path | None,
     shard_size: int,
     largest_error: float,
+    spheres: SurrogateData | None,
     label: str,
     output: Path | None,
 ) -> None:
@@ -85,7 +87,7 @@ def train(
         raise click.ClickException(f'nothing is in {_named(groups)}; `verdi group add-nodes` puts calculations there.')
     console = Console()
     try:
-        model = _train(console, nodes, items, settings, shard_size, largest_error)
+        model = _train(console, nodes, items, settings, shard_size, largest_error, spheres)
     except QueryError as error:
         raise click.ClickException(str(error)) from error
     model.label = label
@@ -122,6 +124,7 @@ def _train(
     settings: dict[str, Any],
     shard_size: int,
     largest_error: float,
+    spheres: SurrogateData | None,
 ) -> SurrogateData:
     from rich.progress import Progress
 
@@ -137,7 +140,7 @@ def _train(
     reasons = left_out(shards, found.usable)
     show_dropped(console, [Dropped(by_uuid[uuid].process, why) for uuid, why in reasons.items()], 'are not learnt from')
     with console.status('training'):
-        return train_on(shards, settings)
+        return train_on(shards, settings, spheres)
 
 
 def _show_usable(console: Console, usable: Sequence[FinishedImpurity], others: int) -> None:

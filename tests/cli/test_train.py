@@ -114,3 +114,14 @@ def test_a_profile_that_does_not_exist(groups):
     result = CliRunner().invoke(aiida_mlkkr, ['train', '-p', 'nobodys', '--group', 'copper'])
     assert result.exit_code == 2
     assert 'nobodys' in result.output
+
+
+def test_spheres_are_for_full_potentials(train, groups):
+    from model_clusters import row
+
+    from aiida_mlkkr.data.surrogate import SurrogateData
+    from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
+
+    spheres = SurrogateData(*PotentialEmulator.fit(row(), EmulatorSettings(model='standard_start')).export()).store()
+    output = train('--group', 'copper', '--spheres', str(spheres.pk), code=1)
+    assert 'an emulator of atomic spheres helps to learn full potentials, these are of spheres' in output
