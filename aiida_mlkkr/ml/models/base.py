@@ -2,7 +2,7 @@
 
 A model learns what impurities do to the potential of each site of a cluster: a difference of the spin average to the
 reference, and a spin splitting, both as coefficients (C, K) of K radial functions in each of C channels lm (C = 1 in
-the atomic-sphere approximation). Every model keeps these laws exactly:
+the atomic-sphere approximation; see :mod:`aiida_mlkkr.ml.radial`). Every model keeps these laws exactly:
 
 - a site in a crystal without impurities has difference, splitting and moment zero;
 - when all moments are reversed, the splitting changes its sign and the spin average stays;
@@ -40,7 +40,7 @@ class Targets:
     :param average: (n, C, K) coefficients of the spin average without the reference, in Ry.
     :param splitting: (n, C, K) coefficients of (V_down − V_up)/2 in Ry, for the signs in the table of sites.
     :param moment: (n,) spin moment of the impurity on the site in µB; 0 on atoms of the host.
-    :param error: (n,) error of the potential in Ry, 0 if it is converged: a noise to be reckoned with.
+    :param error: (n,) error of the potential in Ry, 0 if it is converged; a model takes it for noise.
     :param group: (n,) number of the impurity cluster: sites of one group are never split between training and test.
     """
 
@@ -91,12 +91,12 @@ class PotentialModel(ABC):
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
     unseen_host: ClassVar[float] = 3.5
-    """Factor of the expected errors in a host that was not learnt from, where one host alone was.
+    """By how much errors are larger in a host that was not learnt from, if only one host was.
 
-    What it is for the installed models was measured from Cu to Ag and back; it stays at the largest where it was not.
+    Measured from Cu to Ag and back for each installed model; the default, for a model where it was not, is the largest.
     """
     closed_form: ClassVar[bool] = False
-    """Whether :meth:`left_out` takes any groups for left out, other than those of the training, without training."""
+    """Whether :meth:`left_out` needs no training, so that its groups may be others than those of the training."""
 
     @classmethod
     def refusal(cls, sites: Sites, targets: Targets) -> str:

@@ -3,13 +3,13 @@
 The nearest impurity's potential is taken over in difference form, V_ref(Z) + [V(Z') − V_ref(Z')], as strong as it can
 be: elements are compared by :mod:`aiida_mlkkr.ml.elements`, with the weight of the row against that of the group that
 serves left-out impurities best. A site beside impurities gets the sum of what known impurities do to sites at their
-distances, in radii of the sphere. The spherical part alone is taken over: in full potential the others depend on the
-directions to the neighbours, and stay those of the reference.
+distances, in radii of the sphere. In full potential the spherical function is taken over, cut off at the boundary of
+the cell; what else there is in the components l > 0 depends on the directions to the neighbours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -30,6 +30,8 @@ SAME_DISTANCE: Final = 0.1
 """Distances in radii of the sphere that differ by more are not those of the same shell."""
 
 _NEAREST_TRIED: Final = 1000
+"""Known sites on which the weights are tried, at most."""
+
 _PERIOD: Final = FEATURES.index('period')
 
 
@@ -177,14 +179,14 @@ class NearestInTable(PotentialModel):
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """All known impurities."""
-        arrays: Arrays = {name: getattr(self._known, name) for name in _Known.__dataclass_fields__}
+        arrays: Arrays = {field.name: getattr(self._known, field.name) for field in fields(_Known)}
         numbers = np.array([self._weight, *self._variance])
         return {**arrays, 'numbers': numbers}, {'channels': self._channels}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, details: dict[str, Any]) -> Self:
         """Take back what :meth:`to_arrays` gave."""
-        known = _Known(**{name: arrays[name] for name in _Known.__dataclass_fields__})
+        known = _Known(**{field.name: arrays[field.name] for field in fields(_Known)})
         weight, own, around = arrays['numbers'].tolist()
         return cls(details['channels'], known, weight, (own, around))
 
