@@ -143,31 +143,35 @@ def aiida_localhost(aiida_profile: Profile, aiida_computer: Callable[..., Comput
 
 
 @pytest.fixture
-def kkrimp_code(aiida_localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
-    """The embedded solver of this very environment, as a code for ``kkr.kkrimp``."""
-    executable = shutil.which('mlkkr-kkrimp')
-    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
-    return aiida_code_installed(
-        label='mlkkr-kkrimp',
-        default_calc_job_plugin='kkr.kkrimp',
-        computer=aiida_localhost,
-        filepath_executable=executable,
-        with_mpi=False,
-    )
+def program(
+    aiida_localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]
+) -> Callable[[str, str], InstalledCode]:
+    """A function: a program of this very environment as a code for a plugin, the same one each time."""
+
+    def installed(name: str, plugin: str) -> InstalledCode:
+        executable = shutil.which(name)
+        assert executable, "the package is not installed here: python -m pip install '.[tests]'"
+        return aiida_code_installed(
+            label=name,
+            default_calc_job_plugin=plugin,
+            computer=aiida_localhost,
+            filepath_executable=executable,
+            with_mpi=False,
+        )
+
+    return installed
 
 
 @pytest.fixture
-def train_code(aiida_localhost: Computer, aiida_code_installed: Callable[..., InstalledCode]) -> InstalledCode:
-    """The training program of this very environment, as a code for ``mlkkr.train``."""
-    executable = shutil.which('aiida-mlkkr-train')
-    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
-    return aiida_code_installed(
-        label='aiida-mlkkr-train',
-        default_calc_job_plugin='mlkkr.train',
-        computer=aiida_localhost,
-        filepath_executable=executable,
-        with_mpi=False,
-    )
+def kkrimp_code(program: Callable[[str, str], InstalledCode]) -> InstalledCode:
+    """The embedded solver."""
+    return program('mlkkr-kkrimp', 'kkr.kkrimp')
+
+
+@pytest.fixture
+def train_code(program: Callable[[str, str], InstalledCode]) -> InstalledCode:
+    """The training program."""
+    return program('aiida-mlkkr-train', 'mlkkr.train')
 
 
 @pytest.fixture(scope='session')

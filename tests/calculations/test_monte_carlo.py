@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from processes import calculation, run
@@ -13,17 +11,8 @@ SCHEDULE = {'temperatures': [4.0, 8.0, 16.0], 'thermalisation': 50, 'measurement
 
 
 @pytest.fixture
-def monte_carlo_code(aiida_localhost, aiida_code_installed):
-    """The program of this very environment."""
-    executable = shutil.which('mlkkr-monte-carlo')
-    assert executable, "the package is not installed here: python -m pip install '.[tests]'"
-    return aiida_code_installed(
-        label='mlkkr-monte-carlo',
-        default_calc_job_plugin='mlkkr.monte_carlo',
-        computer=aiida_localhost,
-        filepath_executable=executable,
-        with_mpi=False,
-    )
+def monte_carlo_code(program):
+    return program('mlkkr-monte-carlo', 'mlkkr.monte_carlo')
 
 
 @pytest.fixture(scope='module')
