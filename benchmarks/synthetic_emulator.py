@@ -1,4 +1,4 @@
-"""Time and memory of emulators on a synthetic dataset: pairs of impurities in two hosts, by a smooth law.
+"""CPU time and memory of emulators on a synthetic dataset: pairs of impurities in two hosts, by a smooth law.
 
     python benchmarks/synthetic_emulator.py --number 10000 --models jacobi_legendre kernel
 
@@ -38,7 +38,7 @@ TEST = 100
 
 @dataclass(frozen=True)
 class Result:
-    """What one model takes; times in s, memory in MB, errors in mRy."""
+    """What one model takes; CPU times in s, memory in MB, errors in mRy."""
 
     model: str
     number: int
@@ -95,19 +95,19 @@ def records(number: int) -> Iterator[ImpurityRecord]:
 
 def measure(model: str, number: int) -> Result:
     """Build, train, predict what was left out."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     everything = list(records(number + TEST))
     train, test = everything[:number], everything[number:]
     dataset = ImpurityDataset(KIND, tuple(train))
-    built = time.perf_counter()
+    built = time.process_time()
     emulator = PotentialEmulator.fit(dataset, EmulatorSettings(model=model))
-    trained = time.perf_counter()
+    trained = time.process_time()
     errors, spread = [], []
     for one in test:
         prediction = emulator.predict(KIND, one.host, one.positions, one.layer, one.z, one.reference)
         errors.append(rms(MESH, np.array(prediction.v) - np.array(one.v)))
         spread.append(rms(MESH, np.array(one.v) - np.array(one.reference)[:, None]))
-    predicted = time.perf_counter()
+    predicted = time.process_time()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Result(
         model, number, built - begin, trained - built, (predicted - trained) / len(test),
