@@ -9,8 +9,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import ArrayData
 from aiida.orm.pydantic import OrmMetadataField
 
-from aiida_mlkkr import __version__
-from aiida_mlkkr.exchange.conventions import OURS
+from aiida_mlkkr.data.convention import disagreement, stated
 from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.origins import ARRAYS as ORIGINS
 from aiida_mlkkr.exchange.origins import Origins
@@ -54,13 +53,10 @@ class ExchangeData(ArrayData):
         node = cls(arrays, **kwargs)
         node.base.attributes.set_many(
             {
-                'format_version': FORMAT_VERSION,
-                'package_version': __version__,
+                **stated(FORMAT_VERSION),
                 'host': table.host,
                 'elements': list(table.elements),
                 'method': table.method,
-                'convention': OURS.name,
-                'hamiltonian': OURS.hamiltonian,
             }
         )
         if table.origins is not None:
@@ -74,10 +70,8 @@ class ExchangeData(ArrayData):
         :raises ExchangeError: the node is damaged, or of another version or convention.
         """
         attributes, names = self.base.attributes.all, self.get_arraynames()
-        known = {'format_version': FORMAT_VERSION, 'convention': OURS.name, 'hamiltonian': OURS.hamiltonian}
-        for name, value in known.items():
-            if attributes.get(name) != value:
-                raise ExchangeError(f'{name} is {attributes.get(name)!r}, this version of aiida-mlkkr reads {value!r}')
+        if message := disagreement(attributes, FORMAT_VERSION):
+            raise ExchangeError(message)
         needed = self.arrays_of_table + (ORIGINS if SOURCES in attributes else ())
         missing = [name for name in needed if name not in names]
         if missing:

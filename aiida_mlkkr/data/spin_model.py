@@ -10,8 +10,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import ArrayData
 from aiida.orm.pydantic import OrmMetadataField
 
-from aiida_mlkkr import __version__
-from aiida_mlkkr.exchange.conventions import OURS
+from aiida_mlkkr.data.convention import disagreement, stated
 from aiida_mlkkr.spins.errors import SpinModelError
 from aiida_mlkkr.spins.files import MODEL_ARRAYS, model_of, write_model
 from aiida_mlkkr.spins.model import SpinModel
@@ -46,16 +45,13 @@ class SpinModelData(ArrayData):
         names = sorted(set(model.elements))
         node.base.attributes.set_many(
             {
-                'format_version': FORMAT_VERSION,
-                'package_version': __version__,
+                **stated(FORMAT_VERSION),
                 'number': len(model),
                 'pairs': len(model.pairs),
                 'symbols': names,
                 'composition': {name: model.elements.count(name) for name in names},
                 'seed': model.seed,
                 'configuration': model.configuration,
-                'convention': OURS.name,
-                'hamiltonian': OURS.hamiltonian,
             }
         )
         return node
@@ -67,10 +63,8 @@ class SpinModelData(ArrayData):
         :raises SpinModelError: the node is damaged, or of another version or convention.
         """
         attributes, names = self.base.attributes.all, self.get_arraynames()
-        known = {'format_version': FORMAT_VERSION, 'convention': OURS.name, 'hamiltonian': OURS.hamiltonian}
-        for name, value in known.items():
-            if attributes.get(name) != value:
-                raise SpinModelError(f'{name} is {attributes.get(name)!r}, this version of aiida-mlkkr reads {value!r}')
+        if message := disagreement(attributes, FORMAT_VERSION):
+            raise SpinModelError(message)
         arrays = {name: self.get_array(name) for name in names}
         if 'species' not in arrays or arrays['species'].max(initial=-1) >= len(attributes.get('symbols', [])):
             raise SpinModelError('the node does not say of which element its moments are')
