@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Final
 
 from aiida_mlkkr.demo.errors import DemoError
+from aiida_mlkkr.demo.pauses import Pauses
 from aiida_mlkkr.demo.reuse import find_process
-from aiida_mlkkr.demo.runs import CHECK_SECONDS, GROUP, OPTIONS, POLL_SECONDS, slots
+from aiida_mlkkr.demo.runs import GROUP, OPTIONS, slots
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -132,18 +132,10 @@ class ChainRun:
         :raises DemoError: the daemon stopped.
         """
         assert self.node is not None
-        next_check = time.monotonic() + CHECK_SECONDS
+        pauses = Pauses(daemon, check)
         while not self.node.is_terminated:
             report(self.steps)
-            check()
-            if time.monotonic() > next_check:
-                next_check = time.monotonic() + CHECK_SECONDS
-                if not daemon.is_daemon_running:
-                    raise DemoError(
-                        'the daemon stopped; what was computed is kept. Start the demo again to go on '
-                        f'(log: {daemon.daemon_log_file}).'
-                    )
-            time.sleep(POLL_SECONDS)
+            pauses.take()
         report(self.steps)
 
 

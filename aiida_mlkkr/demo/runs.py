@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from aiida_mlkkr.demo.errors import DemoError
 from aiida_mlkkr.demo.live import LiveErrors
+from aiida_mlkkr.demo.pauses import Pauses
 from aiida_mlkkr.demo.recipe import Recipe
 from aiida_mlkkr.demo.reuse import find_process
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 GROUP = 'mlkkr-demo'
 STARTS = ('standard', 'emulator')
 SCHEDULES = ('default', 'tuned')
-POLL_SECONDS = 1.0
-CHECK_SECONDS = 10.0
 _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 OPTIONS: dict[str, Any] = {
     'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
@@ -223,7 +221,7 @@ def run_all(
     :param check: called likewise; an exception that it raises ends the waiting, the workchains go on.
     :raises DemoError: the daemon stopped.
     """
-    next_check = time.monotonic() + CHECK_SECONDS
+    pauses = Pauses(daemon, check)
     waiting = [run for run in runs if run.is_waiting]
     running = [run for run in runs if run.is_running]
     while waiting or running:
@@ -234,13 +232,5 @@ def run_all(
             running.append(waiting.pop(0))
             running[-1].submit()
         report()
-        check()
-        if time.monotonic() > next_check:
-            next_check = time.monotonic() + CHECK_SECONDS
-            if not daemon.is_daemon_running:
-                raise DemoError(
-                    'the daemon stopped; what was computed is kept. Start the demo again to go on '
-                    f'(log: {daemon.daemon_log_file}).'
-                )
-        time.sleep(POLL_SECONDS)
+        pauses.take()
     report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +17,21 @@ from .model import SpinModel
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_SAME_DISTANCE: Final = 1e-3
+"""Up to which distances are the same [Å]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """What the pairs of a model join.
 
-    :param coordination: number of neighbours of each moment, shape (n).
+    :param coordination: number of neighbours of each moment, shape (n); ``nearest`` of those at the shortest distance.
     :param clusters: number of the cluster of each moment, shape (n).
     :param dimensions: along how many independent directions each cluster goes on through the images of the box.
     """
 
     coordination: IntArray
+    nearest: IntArray
     clusters: IntArray
     dimensions: IntArray
 
@@ -45,11 +50,17 @@ class Network:
         """Share of the moments without a neighbour."""
         return float(np.mean(self.coordination == 0))
 
+    @property
+    def crowded_share(self) -> float:
+        """Share of the moments with two nearest neighbours or more, whose exchange is not that of pairs alone."""
+        return float(np.mean(self.nearest > 1))
+
     def statistics(self) -> dict[str, float]:
         """The numbers that a report wants."""
         return {
             'mean_coordination': float(self.coordination.mean()),
             'isolated_share': self.isolated_share,
+            'crowded_share': self.crowded_share,
             'largest_cluster_share': self.largest_share,
             'clusters': len(self.dimensions),
             'percolating_directions': self.percolates,
@@ -68,12 +79,15 @@ def network(model: SpinModel, threshold: float = 0.0) -> Network:
     number, clusters = connected_components(graph, directed=False)
     potentials = _positions_on_trees(pairs, images, clusters)
     i, j = pairs.T
+    distances = np.linalg.norm(model.vectors[strong], axis=1)
+    closest = pairs[distances < distances.min(initial=np.inf) + _SAME_DISTANCE]
     windings = potentials[i] + images - potentials[j]  # zero on the trees, and on loops that close in the box
     dimensions = np.zeros(number, dtype=np.int64)
     wound = np.any(windings, axis=1)
     for cluster in np.unique(clusters[i[wound]]):
         dimensions[cluster] = np.linalg.matrix_rank(windings[wound & (clusters[i] == cluster)])
-    return Network(np.bincount(pairs.ravel(), minlength=n), clusters.astype(np.int64), dimensions)
+    coordination, nearest = (np.bincount(listed.ravel(), minlength=n) for listed in (pairs, closest))
+    return Network(coordination, nearest, clusters.astype(np.int64), dimensions)
 
 
 def _positions_on_trees(pairs: IntArray, images: IntArray, clusters: IntArray) -> IntArray:

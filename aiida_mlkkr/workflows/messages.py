@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiida import orm
 
 
-def name_of(node: orm.ProcessNode) -> str:
+def name_of(node: orm.Node) -> str:
     """How messages call a process."""
     return f'{node.process_label}<{node.pk}>'
 

@@ -46,6 +46,7 @@ def test_loops_that_close_in_the_box_do_not_percolate() -> None:
     ring = free({(0, 1): ONE, (1, 2): ONE, (0, 2): ONE}, 4)
     found = network(ring)
     assert (found.percolates, found.isolated_share, found.largest_share) == (0, 0.25, 0.75)
+    assert found.crowded_share == 0.25  # of three in a line, which all are coupled, the one in the middle
     assert 'along 0 directions' in order_forbidden(ring)
 
 

@@ -15,13 +15,13 @@ from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster, place_in
 from aiida_mlkkr.kkr.cluster import ImpurityCluster, read_scoef
 from aiida_mlkkr.kkr.patterns import Wish, arranged
-from aiida_mlkkr.query import find_impurities
 from aiida_mlkkr.solver.start import free_moment
 from aiida_mlkkr.workflows.cluster.ports import PROTOCOL
 from aiida_mlkkr.workflows.cluster.validators import validate_inputs
 from aiida_mlkkr.workflows.imp_scf.workchain import KkrImpScfWorkChain
 from aiida_mlkkr.workflows.imp_scf.writeout import SCOEF, kkr_calculation
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
+from aiida_mlkkr.workflows.singles import given_impurities
 
 _PASSED_ON: Final = ('code', 'settings_LDAU', 'rimpshift', 'host_Greenfunction_folder_Efshift', 'metadata')
 
@@ -148,11 +148,7 @@ def _moments(signs: Sequence[int], cluster: ImpurityCluster) -> list[float]:
 
 def _singles(processes: Sequence[orm.ProcessNode]) -> dict[str, dict[str, orm.Data]]:
     """Single impurities as the port of that name takes them."""
-    found = find_impurities(nodes=processes)
-    if found.dropped or found.others or not found.usable:
-        reasons = [f'{node.process_label}<{node.pk}>: {reason}' for node, reason in found.dropped]
-        raise ValueError(f'singles: {"; ".join(reasons) or "these are no finished calculations of impurities"}')
-    return {f'single_{number:03d}': single.inputs for number, single in enumerate(found.usable, start=1)}
+    return {f'single_{number:03d}': one.inputs for number, one in enumerate(given_impurities(processes), start=1)}
 
 
 def _exchange(scf: Mapping[str, Any], code: orm.AbstractCode) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from aiida import orm
@@ -21,6 +21,8 @@ from aiida_mlkkr.query import FinishedImpurity, find_impurities
 from aiida_mlkkr.query.impurity import impurity_charges
 from aiida_mlkkr.workflows.cluster import KkrClusterWorkChain
 from aiida_mlkkr.workflows.imp_scf.writeout import kkr_calculation, remote_folder
+
+T = TypeVar('T')
 
 _DECIMALS = 4
 
@@ -106,11 +108,16 @@ def dimer_shape(host: orm.RemoteData, shell: int, screening: Mapping[str, Any], 
     return DimerShape(host, name, shell, centre, cluster, places)
 
 
+def element_pairs(elements: Sequence[T], equal: bool) -> Iterator[tuple[T, T]]:
+    """All pairs of elements; in both orders where the two sites are not equal, but different atoms of the cell."""
+    return combinations_with_replacement(elements, 2) if equal else product(elements, elements)
+
+
 def wanted_dimers(shape: DimerShape, charges: Sequence[int]) -> list[PlannedDimer]:
-    """All pairs of elements; both orders where the two sites are different atoms of the cell."""
+    """All pairs of elements but the host's own."""
     sites = list(shape.cluster.impurity_sites)
     first, second = shape.cluster.layer[sites]
-    pairs = combinations_with_replacement(charges, 2) if first == second else product(charges, repeat=2)
+    pairs = element_pairs(charges, bool(first == second))
     return [PlannedDimer(shape, pair) for pair in pairs if not np.isin(pair, shape.cluster.z_table[sites]).any()]
 
 

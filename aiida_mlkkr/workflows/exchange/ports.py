@@ -72,6 +72,12 @@ def define_inputs(spec: Any) -> None:
         help='A prediction is taken if J is known to this many meV (half of its 90 % interval) or better, and the pair '
         'is not outside of what the model has learnt. Other pairs are computed.',
     )
+    _define_clusters(spec)
+    spec.inputs.validator = validate_inputs
+
+
+def _define_clusters(spec: Any) -> None:
+    """Inputs of the pairs that are computed."""
     spec.expose_inputs(
         KkrClusterWorkChain,
         namespace='cluster',
@@ -101,7 +107,6 @@ def define_inputs(spec: Any) -> None:
         validator=validate_positive,
         help='How many pairs are computed at the same time.',
     )
-    spec.inputs.validator = validate_inputs
 
 
 def define_outputs(spec: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations_with_replacement, product
 from typing import Any
 
 from aiida import orm
@@ -15,7 +14,7 @@ from aiida_mlkkr.data.surrogate import SurrogateData
 from aiida_mlkkr.kkr.arrangement import shell_sites
 from aiida_mlkkr.kkr.elements import symbol
 from aiida_mlkkr.workflows.exchange.clusters import common_inputs
-from aiida_mlkkr.workflows.exchange.dimers import dimer_shape, planned_dimer, single_impurities
+from aiida_mlkkr.workflows.exchange.dimers import dimer_shape, element_pairs, planned_dimer, single_impurities
 from aiida_mlkkr.workflows.exchange.ports import PROTOCOL
 from aiida_mlkkr.workflows.exchange.validators import (
     validate_inputs,
@@ -101,8 +100,8 @@ def _listed(host: orm.RemoteData, pairs: Pairs) -> list[dict[str, Any]]:
     listed = []
     for shell in numbers:
         equal = shell_sites(lattice, shell, centre)[0].site == centre
-        both = combinations_with_replacement(elements, 2) if equal else product(elements, repeat=2)
-        listed += [{'elements': list(pair), 'shell': shell, 'centre': centre} for pair in both]
+        together = element_pairs(elements, equal)
+        listed += [{'elements': list(pair), 'shell': shell, 'centre': centre} for pair in together]
     return listed
 
 

@@ -16,6 +16,7 @@ from aiida_mlkkr.calculations.start import standard_start_potential
 from aiida_mlkkr.solver.start import free_moment
 from aiida_mlkkr.workflows.imp_scf.settings import charges, physics
 from aiida_mlkkr.workflows.imp_scf.voronoi import join_potentials, voronoi_builder
+from aiida_mlkkr.workflows.messages import name_of, reason_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _voronoi(inputs: AttributesFrozendict, writeout: orm.CalcJobNode, process: o
     """From aiida-kkr's voronoi workchain."""
     assert process is not None
     if not process.is_finished_ok:
-        raise ValueError(f'{process.process_label}<{process.pk}> failed: {process.exit_message or process.exception}')
+        raise ValueError(f'{name_of(process)} failed: {reason_of(process)}')
     return Made(join_potentials(writeout, process.outputs.last_voronoi_remote, inputs.impurity_info))
 
 

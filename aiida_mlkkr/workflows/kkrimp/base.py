@@ -19,7 +19,8 @@ from aiida_mlkkr.workflows.kkrimp.endings import (
 )
 from aiida_mlkkr.workflows.kkrimp.findings import last_words
 from aiida_mlkkr.workflows.kkrimp.inputs import PROTOCOL, default_cures, validate_cures, validate_inputs
-from aiida_mlkkr.workflows.kkrimp.moves import PARSER, RestartMoves, findings, name
+from aiida_mlkkr.workflows.kkrimp.moves import PARSER, RestartMoves, findings
+from aiida_mlkkr.workflows.messages import name_of
 from aiida_mlkkr.workflows.protocols import merged, protocol_default, protocol_inputs
 
 
@@ -196,11 +197,11 @@ class KkrimpBaseWorkChain(RestartMoves):
     def _inspect_broken(self, node: orm.CalcJobNode) -> ExitCode | None:
         """A calculation that excepted is done once more; one that was killed is not."""
         if node.is_killed:
-            return self.exit_codes.ERROR_SUB_PROCESS_KILLED.format(found=f'{name(node)} was killed.')
+            return self.exit_codes.ERROR_SUB_PROCESS_KILLED.format(found=f'{name_of(node)} was killed.')
         words = last_words(node.exception or 'without a reason')
-        self.report(f'{name(node)} excepted: {words}')
+        self.report(f'{name_of(node)} excepted: {words}')
         if not self._may_try('excepted', self._cures.repeats):
-            found = f'{name(node)} excepted: {words} (see verdi process report {node.pk})'
+            found = f'{name_of(node)} excepted: {words} (see verdi process report {node.pk})'
             return self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED.format(found=found)
         if self.ctx.iteration >= self.inputs.max_iterations.value:
             return self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED

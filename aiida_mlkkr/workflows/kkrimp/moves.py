@@ -29,6 +29,7 @@ from aiida_mlkkr.kkr.outcome import Outcome
 from aiida_mlkkr.workflows.kkrimp.endings import ENDINGS
 from aiida_mlkkr.workflows.kkrimp.findings import Findings
 from aiida_mlkkr.workflows.kkrimp.inputs import START_PORTS, default_cures, settings_in_force
+from aiida_mlkkr.workflows.messages import name_of
 
 PARSER: Final = 'mlkkr.kkrimp'
 
@@ -40,11 +41,6 @@ def findings(node: orm.CalcJobNode) -> Findings:
     """What a calculation left behind."""
     results = node.outputs.output_parameters.get_dict() if 'output_parameters' in node.outputs else {}
     return Findings.from_results(results)
-
-
-def name(node: orm.CalcJobNode) -> str:
-    """How messages call a calculation."""
-    return f'{node.process_label}<{node.pk}>'
 
 
 class RestartMoves(BaseRestartWorkChain):
@@ -156,7 +152,7 @@ class RestartMoves(BaseRestartWorkChain):
 
     def _said(self, node: orm.CalcJobNode) -> str:
         settings = {**self.ctx.settings, **node.inputs.parameters.get_dict()}
-        return f'{name(node)}, number {self.ctx.iteration}, with {mixing_words(settings)}: {node.exit_message}'
+        return f'{name_of(node)}, number {self.ctx.iteration}, with {mixing_words(settings)}: {node.exit_message}'
 
     @property
     def _cures(self) -> Cures:

@@ -71,6 +71,12 @@ def define_inputs(spec: Any) -> None:
         default=protocol_default(PROTOCOL, 'search'),
         help='Whether single impurities are taken that this database has of the same host, by the same code.',
     )
+    _define_parts(spec)
+    spec.inputs.validator = validate_inputs
+
+
+def _define_parts(spec: Any) -> None:
+    """Inputs of the workchains that the chain is made of."""
     spec.input_namespace(
         'singles',
         dynamic=True,
@@ -100,7 +106,6 @@ def define_inputs(spec: Any) -> None:
         exclude=OF_DYNAMICS,
         namespace_options={'help': 'Of the spin models: codes, schedule of Monte Carlo, temperatures, Spirit.'},
     )
-    spec.inputs.validator = validate_inputs
 
 
 def define_outputs(spec: Any) -> None:

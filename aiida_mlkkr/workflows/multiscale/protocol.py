@@ -11,18 +11,13 @@ from aiida_kkr.tools.find_parent import find_parent_structure
 
 from aiida_mlkkr.data.exchange import ExchangeData
 from aiida_mlkkr.data.surrogate import SurrogateData
-from aiida_mlkkr.query import find_impurities
 from aiida_mlkkr.workflows.exchange.workchain import ExchangeWorkChain
 from aiida_mlkkr.workflows.imp_scf.workchain import KkrImpScfWorkChain
 from aiida_mlkkr.workflows.multiscale.ports import OF_DYNAMICS, OF_EXCHANGE, OF_SINGLE, PROTOCOL
 from aiida_mlkkr.workflows.multiscale.validators import validate_inputs, wishes_fault
-from aiida_mlkkr.workflows.multiscale.wishes import (
-    elements_of,
-    labelled,
-    single_info,
-    wanted_pairs,
-)
+from aiida_mlkkr.workflows.multiscale.wishes import elements_of, labelled, single_info, wanted_pairs
 from aiida_mlkkr.workflows.protocols import merged, protocol_inputs
+from aiida_mlkkr.workflows.singles import given_impurities
 from aiida_mlkkr.workflows.spin_dynamics.workchain import SpinDynamicsWorkChain
 
 Inputs = dict[str, Any]
@@ -74,31 +69,33 @@ class ProtocolMixin:
         wanted, dilution = labelled(compositions), {'seed': seed, **values['dilution']}
         if message := wishes_fault(host, wanted, dilution):
             raise ValueError(message)
-        centre, elements = dilution.get('sublattice', [0])[0], elements_of(wanted)
+        centre = dilution.get('sublattice', [0])[0]
         builder = cls.get_builder()  # type: ignore[attr-defined]
         builder.host, builder.structure = host, find_parent_structure(host)[0]
         builder.compositions, builder.dilution = orm.Dict(wanted), orm.Dict(dilution)
         for name in ('shells', 'samples', 'max_parallel', 'search'):
             builder[name] = orm.to_aiida_type(values[name])
-        shared = {'emulator': emulator, 'protocol': protocol, 'options': options}
+        shared = {'kkr': kkr, 'emulator': emulator, 'protocol': protocol, 'options': options}
         if code is not None:
-            info = single_info(host, elements[0], centre, values['screening'])
+            info = single_info(host, elements_of(wanted)[0], centre, values['screening'])
             single = KkrImpScfWorkChain.get_builder_from_protocol(
-                code, info, host=host, kkr=kkr, overrides=values['single'], **shared
+                code, info, host=host, overrides=values['single'], **shared
             )
             builder.single = _without(single, OF_SINGLE)
         pairs = ExchangeWorkChain.get_builder_from_protocol(
             host,
             wanted_pairs(host, wanted.values(), values['shells'], centre),
             code=code,
-            kkr=kkr,
             exchange=exchange,
             surrogate=surrogate,
             overrides=merged({'screening': values['screening']}, values['exchange']),
             **shared,
         )
         builder.exchange = _without(pairs, OF_EXCHANGE)
-        builder.spin_dynamics = _dynamics(monte_carlo, spirit, seed, protocol, values['spin_dynamics'])
+        dynamics = SpinDynamicsWorkChain.get_builder_from_protocol(
+            monte_carlo, None, spirit=spirit, seed=seed, protocol=protocol, overrides=values['spin_dynamics']
+        )
+        builder.spin_dynamics = _without(dynamics, OF_DYNAMICS)
         if singles:
             builder.singles = _singles(singles)
         if message := validate_inputs(builder._inputs(prune=True), None):
@@ -107,28 +104,14 @@ class ProtocolMixin:
 
 
 def _without(builder: ProcessBuilder, names: Sequence[str]) -> Inputs:
+    """What a builder has, but for the inputs that the chain fills in later."""
     return {name: value for name, value in builder._inputs(prune=True).items() if name not in names}
 
 
-def _dynamics(
-    code: orm.AbstractCode,
-    spirit: orm.AbstractCode | None,
-    seed: int,
-    protocol: str | None,
-    overrides: Mapping[str, Any],
-) -> Inputs:
-    builder = SpinDynamicsWorkChain.get_builder_from_protocol(
-        code, None, spirit=spirit, seed=seed, protocol=protocol, overrides=overrides
-    )
-    return _without(builder, OF_DYNAMICS)
-
-
 def _singles(processes: Sequence[orm.ProcessNode]) -> dict[str, dict[str, orm.Data]]:
-    found = find_impurities(nodes=processes)
-    if found.dropped or not found.usable:
-        reasons = [f'{node.process_label}<{node.pk}>: {reason}' for node, reason in found.dropped]
-        raise ValueError(f'singles: {"; ".join(reasons) or "these are no finished calculations of impurities"}')
-    several = [one.label for one in found.usable if len(one.elements) > 1]
+    """By element."""
+    found = given_impurities(processes)
+    several = [one.label for one in found if len(one.elements) > 1]
     if several:
         raise ValueError(f'singles: {", ".join(several)}: these are several impurities, not one alone')
-    return {one.elements[0]: one.inputs for one in found.usable}
+    return {one.elements[0]: one.inputs for one in found}

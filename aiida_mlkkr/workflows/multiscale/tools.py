@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from statistics import mean
+from typing import TYPE_CHECKING, Any, Final
 
 from aiida.tools.workflows import WorkflowTools
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from aiida_mlkkr.exchange.table import ExchangeTable
     from aiida_mlkkr.plot.magnets import Curve
+
+_MANY: Final = 0.05
+"""Share of the moments; in the face-centred lattice reached with 3 % of the sites occupied."""
 
 
 class MultiscaleTools(WorkflowTools):
@@ -78,6 +82,7 @@ class MultiscaleTools(WorkflowTools):
             else:
                 words = f'{transition["temperature"]:.1f} ± {transition["total_error"]:.1f} K ({transition["method"]})'
                 lines.append(f'{name}: {entry["order"]} below {words}.')
+            lines += _where_pairs_are_not_enough(entry)
         failures = {name: entry['failure'] for name, entry in results['elements'].items() if entry['failure']}
         return lines + [f'{name} was left out: {reason}' for name, reason in failures.items()]
 
@@ -160,6 +165,17 @@ class MultiscaleTools(WorkflowTools):
 def name_of_shares(shares: Mapping[str, float]) -> str:
     """A composition in words."""
     return ', '.join(f'{element} {100 * share:g} %' for element, share in shares.items())
+
+
+def _where_pairs_are_not_enough(entry: dict[str, Any]) -> list[str]:
+    """A line on the moments whose exchange is not that of pairs alone in the host, if there are many."""
+    shares = [network['crowded_share'] for network in (entry['networks'] or {}).values()]
+    if not shares or mean(shares) < _MANY:
+        return []
+    return [
+        f'{name_of_shares(entry["shares"])}: {mean(shares):.0%} of the moments have two nearest neighbours or more; '
+        'their exchange is not that of pairs alone in the host.'
+    ]
 
 
 def _transition(entry: dict[str, Any]) -> figures.Transition | None:

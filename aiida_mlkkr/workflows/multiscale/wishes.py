@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, combinations_with_replacement, product
 from typing import Any, Final
 
 from aiida import orm
@@ -16,6 +15,7 @@ from aiida_mlkkr.common.complaints import first_complaint
 from aiida_mlkkr.kkr.arrangement import Screening, joint_cluster, shell_sites
 from aiida_mlkkr.kkr.elements import SYMBOLS, symbol
 from aiida_mlkkr.kkr.patterns import arranged
+from aiida_mlkkr.workflows.exchange.dimers import element_pairs
 from aiida_mlkkr.workflows.imp_scf.writeout import kkr_calculation
 
 Compositions = Mapping[str, Mapping[str, float]]
@@ -50,8 +50,8 @@ def wanted_pairs(
     pairs = []
     for shell in shells:
         equal = shell_sites(lattice, shell, centre)[0].site == centre
-        listed = (combinations_with_replacement(own, 2) if equal else product(own, repeat=2) for own in groups)
-        together = sorted(set(chain.from_iterable(listed)), key=lambda pair: tuple(map(SYMBOLS.index, pair)))
+        listed = {pair for own in groups for pair in element_pairs(own, equal)}
+        together = sorted(listed, key=lambda pair: tuple(map(SYMBOLS.index, pair)))
         pairs += [{'elements': list(pair), 'shell': shell, 'centre': centre} for pair in together]
     return pairs
 

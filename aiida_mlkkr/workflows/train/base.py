@@ -9,6 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_handler, while_
 
 from aiida_mlkkr.calculations.train import TrainCalculation
+from aiida_mlkkr.workflows.messages import name_of
 from aiida_mlkkr.workflows.protocols import protocol_default
 
 PROTOCOL: Final = 'train'
@@ -67,7 +68,7 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
     def handle_cut_off(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from its checkpoint."""
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f'{node.process_label}<{node.pk}>: {node.exit_message}; going on from its checkpoint')
+        self.report(f'{name_of(node)}: {node.exit_message}; going on from its checkpoint')
         return ProcessHandlerReport(do_break=True)
 
     @process_handler(
@@ -80,9 +81,8 @@ class TrainBaseWorkChain(BaseRestartWorkChain):
     )
     def handle_hopeless(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Nothing that would change by itself."""
-        process = f'{node.process_label}<{node.pk}>'
         if node.exit_status == _CODES.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
-            code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(process=process)
+            code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(process=name_of(node))
         else:
-            code = self.exit_codes.ERROR_TRAINING_FAILED.format(process=process, reason=node.exit_message)
+            code = self.exit_codes.ERROR_TRAINING_FAILED.format(process=name_of(node), reason=node.exit_message)
         return ProcessHandlerReport(do_break=True, exit_code=code)

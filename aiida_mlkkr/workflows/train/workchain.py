@@ -12,6 +12,7 @@ from aiida_mlkkr.calculations.candidates import best_candidate
 from aiida_mlkkr.calculations.train import validate_datasets
 from aiida_mlkkr.data.dataset import ImpurityDatasetData
 from aiida_mlkkr.data.surrogate import SurrogateData
+from aiida_mlkkr.workflows.messages import name_of, reason_of
 from aiida_mlkkr.workflows.protocols import protocol_default
 from aiida_mlkkr.workflows.train.base import PROTOCOL, TrainBaseWorkChain
 from aiida_mlkkr.workflows.train.protocol import ProtocolMixin
@@ -120,7 +121,7 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
             if training.is_finished_ok:
                 self.ctx.reports[label] = training.outputs.report
             else:
-                self.ctx.failures[label] = f'{_name(training)}: {_reason(training)}'
+                self.ctx.failures[label] = f'{name_of(training)}: {reason_of(training)}'
                 self.report(f'candidate {label} failed: {self.ctx.failures[label]}')
 
     def select_best(self) -> ExitCode | None:
@@ -151,7 +152,7 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
         final = self.ctx.final
         if final.is_finished_ok:
             return None
-        return self.exit_codes.ERROR_SUB_PROCESS_FAILED_FINAL.format(process=_name(final), reason=_reason(final))
+        return self.exit_codes.ERROR_SUB_PROCESS_FAILED_FINAL.format(process=name_of(final), reason=reason_of(final))
 
     def results(self) -> None:
         """Hand on the model and its report."""
@@ -165,14 +166,3 @@ class SurrogateTrainWorkChain(ProtocolMixin, WorkChain):
         inputs.train.settings = settings
         inputs.metadata.call_link_label = label
         return self.submit(TrainBaseWorkChain, **inputs)
-
-
-def _name(node: orm.ProcessNode) -> str:
-    return f'{node.process_label}<{node.pk}>'
-
-
-def _reason(node: orm.ProcessNode) -> str:
-    """Why a process did not finish as it should."""
-    if node.is_killed:
-        return 'it was killed'
-    return str(node.exit_message or node.exception or f'exit status {node.exit_status}')

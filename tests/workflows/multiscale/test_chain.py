@@ -73,6 +73,7 @@ def test_the_summary_of_a_chain(run, chain):
     assert 'Mn 20 %, Fe 10 %: no transition: there is no Fe' in shown
     assert 'Fe was left out' in shown
     assert 'of the moments have two nearest neighbours or more' in shown
+    assert 'of the moments have two nearest neighbours or more' in shown
 
 
 def test_page_of_the_demo(chain, tmp_path):
