@@ -18,6 +18,7 @@ from rich.progress import Progress
 from threadpoolctl import threadpool_limits
 
 from aiida_mlkkr.benchmark.rows import Row, Table
+from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.exchange.metrics import PairScores, pair_scores
@@ -142,6 +143,8 @@ class ExchangeBenchmark:
     ) -> None:
         self.pairs, self.with_duplicates, self.plan = pairs, with_duplicates, plan
         self._progress, self._processes = progress, processes or len(os.sched_getaffinity(0))
+        self.impossible: dict[PairSplit, str] = {}
+        """Splits that the pairs do not allow, and why."""
         self.table, self._parity = Table(folder / SCORES, PairRow), Table(folder / PARITY, ParityRow)
 
     def run(self) -> None:
@@ -166,12 +169,18 @@ class ExchangeBenchmark:
 
     def _tasks(self) -> Iterator[Task]:
         for split in self.plan.splits:
-            for seed in self.plan.seeds if split in SEEDED else self.plan.seeds[:1]:
-                folds = pair_folds(self._pairs(split), split, self.plan.folds, seed)
-                models = self.plan.models_of(seed)
-                yield from (Task(split, seed, fold, 1.0, model) for model in models for fold in folds)
-        if 'pair' in self.plan.splits:
+            try:
+                yield from self._tasks_of(split)
+            except DatasetError as error:
+                self.impossible[split] = str(error)
+        if 'pair' in self.plan.splits and 'pair' not in self.impossible:
             yield from self._learning_curves()
+
+    def _tasks_of(self, split: PairSplit) -> Iterator[Task]:
+        for seed in self.plan.seeds if split in SEEDED else self.plan.seeds[:1]:
+            folds = pair_folds(self._pairs(split), split, self.plan.folds, seed)
+            models = self.plan.models_of(seed)
+            yield from (Task(split, seed, fold, 1.0, model) for model in models for fold in folds)
 
     def _learning_curves(self) -> Iterator[Task]:
         seed = self.plan.seeds[0]
@@ -208,7 +217,7 @@ def measured(pairs: Pairs, task: Task) -> tuple[PairRow, PairPrediction | None]:
         surrogate = ExchangeSurrogate.fit(task.model, train, seed=task.seed)
         trained = time.process_time()
         prediction = surrogate.predict(test)
-    except (ModelError, DatasetError) as error:
+    except (ModelError, DatasetError, ExchangeError) as error:
         refusal = str(error)
     end = time.process_time()
     d_mae, d_size, d_coverage = _scores_of_d(test, prediction)
@@ -264,11 +273,14 @@ def pooled(rows: Sequence[PairRow]) -> dict[str, float]:
     names = ('mae', 'magnetic_mae', 'coverage', 'width', 'interval_score', 'd_mae', 'd_size', 'd_coverage', 'outside')
     found = {name: mean(name) for name in names}
     times = {name: float(np.mean([getattr(row, name) for row in rows])) for name in ('training_seconds', 'seconds')}
-    return found | times | {'rmse': float(np.sqrt(squares)), 'r2': 1.0 - squares / variance}
+    r2 = 1.0 - squares / variance if variance > 0.0 else float('nan')
+    return found | times | {'rmse': float(np.sqrt(squares)), 'r2': r2}
 
 
 def by_seed(rows: Sequence[PairRow], split: str, model: str) -> Iterator[dict[str, float]]:
-    """Pooled scores of a model on a split, for each seed."""
-    its = [row for row in rows if (row.split, row.model, row.fraction) == (split, model, 1.0) and not row.refusal]
+    """Pooled scores of a model on a split, for each seed, and how many folds it ``refused``, which are not in them."""
+    its = [row for row in rows if (row.split, row.model, row.fraction) == (split, model, 1.0)]
     for seed in sorted({row.seed for row in its}):
-        yield pooled([row for row in its if row.seed == seed])
+        of_seed = [row for row in its if row.seed == seed]
+        said = [row for row in of_seed if not row.refusal]
+        yield {'refused': float(len(of_seed) - len(said)), **(pooled(said) if said else {})}

@@ -27,6 +27,7 @@ WHAT: Final[dict[PairSplit, str]] = {
 }
 
 _COLUMNS: Final = {
+    'refused': 'folds refused',
     'mae': 'MAE (meV)',
     'rmse': 'RMSE (meV)',
     'r2': 'R²',
@@ -34,7 +35,7 @@ _COLUMNS: Final = {
     'coverage': 'coverage of 90 %',
     'width': 'width (meV)',
     'interval_score': 'interval score (meV)',
-    'd_mae': '|ΔD| (meV)',
+    'd_mae': 'MAE of D (meV)',
     'd_coverage': 'coverage of D',
     'training_seconds': 'training (s)',
     'seconds': 'prediction (s)',
@@ -47,10 +48,10 @@ def write_report(measured: ExchangeBenchmark, folder: Path) -> list[str]:
     (folder / REPORT).write_text('\n'.join(texts), encoding='utf-8')
     written = [REPORT]
     if parity := measured.parity():
-        parity_figure(parity, 'J (meV)').savefig(folder / 'parity.png', dpi=110)
+        parity_figure(parity, 'J (meV)', 'computed').savefig(folder / 'parity.png', dpi=110)
         written.append('parity.png')
     if curves := _curves(measured):
-        labels = ('rows learnt from', 'mean absolute error of unseen pairs of elements (meV)')
+        labels = ('rows learnt from', 'error of unseen pairs of elements (meV)')
         curves_figure(curves, *labels).savefig(folder / 'learning_curves.png', dpi=110)
         written.append('learning_curves.png')
     return written
@@ -58,10 +59,14 @@ def write_report(measured: ExchangeBenchmark, folder: Path) -> list[str]:
 
 def split_table(measured: ExchangeBenchmark, split: PairSplit) -> TextTable:
     """A row for each model: mean ± standard deviation over the seeds, each over all folds together."""
+    if split in measured.impossible:
+        return TextTable(WHAT[split], ('not measured',), ((measured.impossible[split],),))
     rows = []
     for model in measured.plan.models:
         found = list(by_seed(measured.table.rows, split, model))
-        cells = [_cell([one[name] for one in found], split) if found else NOTHING for name in _COLUMNS]
+        cells = [
+            _cell([one.get(name, float('nan')) for one in found], split) if found else NOTHING for name in _COLUMNS
+        ]
         rows.append((model, *cells))
     return TextTable(WHAT[split], ('model', *_COLUMNS.values()), tuple(rows))
 

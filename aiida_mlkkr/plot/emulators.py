@@ -72,11 +72,11 @@ def matrix_figure(columns: Sequence[PotentialColumn]) -> Figure:
         return figure
 
 
-def parity_figure(models: Mapping[str, tuple[Floats, Floats]], label: str) -> Figure:
+def parity_figure(models: Mapping[str, tuple[Floats, Floats]], label: str, known: str = 'converged') -> Figure:
     """A panel for each model: predicted over true values.
 
     :param models: true and predicted values (n,) by model.
-    :param label: of what, with its unit.
+    :param label: of what, with its unit; ``known`` what the true ones are.
     """
     with figure_style():
         figure, panels, _ = panel_grid(len(models), 3, 9.0, 3.0)
@@ -88,7 +88,7 @@ def parity_figure(models: Mapping[str, tuple[Floats, Floats]], label: str) -> Fi
             panel.plot(bounds, bounds, color=MUTED, linewidth=0.9)
             panel.plot(true, predicted, 'o', color=EMULATOR, markersize=4.0, alpha=0.7)
             panel.set_title(name)
-        _label(panels, f'converged {label}', f'predicted {label}')
+        _label(panels, f'{known} {label}', f'predicted {label}')
         return figure
 
 

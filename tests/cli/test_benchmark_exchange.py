@@ -63,6 +63,23 @@ def test_one_process_or_two_make_no_difference(arguments: list[str], tmp_path: P
     assert {row['fold'] for row in found[0]} == {'V', 'Cr', 'Mn', 'Fe', 'Co'}, 'slow models, too'
 
 
+def test_splits_and_models_that_cannot_be_are_in_the_report(arguments: list[str], tmp_path: Path) -> None:
+    pairs = model_pairs()
+    with_copper = (pairs.z == 29).any(axis=1) & (pairs.distances == 4.0)
+    write_table(tmp_path / 'table.csv', rows_of(pairs.subset(with_copper)))
+    asked = [*arguments, '--models', 'median,gaussian_process', '--splits', 'swap,geometry', '--jobs', '1']
+    result = CliRunner().invoke(exchange, asked)
+    assert result.exit_code == 0, result.output
+    report = (tmp_path / 'out' / 'report.md').read_text()
+    assert 'every pair has the same geometry: leaving it out leaves nothing to learn from' in report
+    cells = {line.split(' | ')[0]: line.split(' | ')[1:3] for line in report.splitlines()}
+    assert cells['| median'][0] == '0 ± 0'
+    assert cells['| gaussian_process'] == ['5 ± 0', '–']
+    with (tmp_path / 'out' / 'scores.csv').open() as stream:
+        refusals = {row['refusal'] for row in csv.DictReader(stream) if row['model'] == 'gaussian_process'}
+    assert refusals == {'no pair to learn from has two elements with moments of their own'}
+
+
 def test_what_cannot_be_measured_is_said(arguments: list[str], tmp_path: Path) -> None:
     unknown = CliRunner().invoke(exchange, [*arguments, '--models', 'oracle'])
     assert unknown.exit_code == 2

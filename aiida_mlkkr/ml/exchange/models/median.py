@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from aiida_mlkkr.exchange.pairs import Pairs
 from aiida_mlkkr.ml.exchange.models.base import Arrays, PairEstimate, PairModel
+
+_LEAST_ERROR: Final = 1e-3
+"""If all J are equal [meV]."""
 
 
 class Median(PairModel):
@@ -19,7 +22,8 @@ class Median(PairModel):
     def choose(cls, pairs: Pairs, options: Any, seed: int) -> Arrays:
         """The median and the root mean square distance from it."""
         median = np.median(pairs.j)
-        return {'median': np.array([median]), 'error': np.array([np.sqrt(np.mean((pairs.j - median) ** 2))])}
+        error = np.sqrt(np.mean((pairs.j - median) ** 2)) or _LEAST_ERROR
+        return {'median': np.array([median]), 'error': np.array([error])}
 
     def prepare(self) -> None:
         """Nothing is left to do."""
