@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 from aiida_mlkkr.exchange.rkky import RkkyTail
 from aiida_mlkkr.exchange.table import ExchangeTable
@@ -40,13 +40,9 @@ def node(aiida_profile):
 @pytest.fixture
 def command(aiida_profile):
     """A function: the output of a command in the profile of the tests."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    def run(*arguments: object, code: int = 0) -> str:
-        words = [*map(str, arguments[:2]), '-p', aiida_profile.name, *map(str, arguments[2:])]
-        result = CliRunner().invoke(aiida_mlkkr, words, env={'COLUMNS': '150'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
+    def run(*words: object, code: int = 0) -> str:
+        return shown(*words[:2], '-p', aiida_profile.name, *words[2:], code=code)
 
     return run
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import shown
 from exchange_tables import all_pairs, dimer_table
 from model_pairs import MAPPING, model_pairs, rows_of, write_table
 
@@ -15,14 +15,7 @@ from model_pairs import MAPPING, model_pairs, rows_of, write_table
 @pytest.fixture(scope='module')
 def command(aiida_profile):
     """A function: the output of a command in the profile of the tests."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
-
-    def run(*arguments: object, code: int = 0) -> str:
-        result = CliRunner().invoke(aiida_mlkkr, [str(part) for part in arguments], env={'COLUMNS': '150'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
-
-    return run
+    return shown
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 GROUP = 'filled'
 
@@ -27,13 +27,9 @@ def hosts(aiida_profile):
 @pytest.fixture
 def fill(aiida_profile, hosts):
     """A function: run the command in the profile of the tests, one run at a time."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    def run(*arguments: str, code: int = 0) -> str:
-        command = ['fill', '-p', aiida_profile.name, '-G', GROUP, '--jobs', '1', *arguments]
-        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
+    def run(*words: str, code: int = 0) -> str:
+        return shown('fill', '-p', aiida_profile.name, '-G', GROUP, '--jobs', '1', *words, code=code)
 
     return run
 

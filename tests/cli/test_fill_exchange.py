@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 ARCHIVE = Path(__file__).parents[1] / 'data' / 'cu_mn_pair.aiida'
 GROUP = 'pairs'
@@ -31,13 +31,11 @@ def host(aiida_profile):
 @pytest.fixture
 def fill(aiida_profile, host):
     """A function: run the command on the two sites, one run at a time."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    def run(*arguments: str, code: int = 0) -> str:
-        command = ['fill-exchange', '-p', aiida_profile.name, '-G', GROUP, '-j', '1', '--screening', '0', *arguments]
-        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
+    def run(*words: str, code: int = 0) -> str:
+        return shown(
+            'fill-exchange', '-p', aiida_profile.name, '-G', GROUP, '-j', '1', '--screening', '0', *words, code=code
+        )
 
     return run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 
 @pytest.fixture(scope='module')
@@ -20,14 +20,10 @@ def writeout(aiida_profile):
 @pytest.fixture
 def launch(aiida_profile, writeout, kkrimp_code):
     """A function: run the command."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    def run(*arguments: str, code: int = 0) -> str:
-        command = ['launch', 'cluster', '-p', aiida_profile.name, '-H', str(writeout.pk)]
-        command += ['--kkrimp', str(kkrimp_code.pk), *arguments]
-        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
+    def run(*words: str, code: int = 0) -> str:
+        given = ['-p', aiida_profile.name, '-H', writeout.pk, '--kkrimp', kkrimp_code.pk]
+        return shown('launch', 'cluster', *given, *words, code=code)
 
     return run
 

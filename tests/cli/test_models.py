@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 from aiida_mlkkr.cli.show import periodic_table
 from aiida_mlkkr.kkr.potential import read_potential
@@ -44,14 +44,7 @@ def writeout(copper):
 @pytest.fixture
 def command(aiida_profile, model):
     """A function: the output of a command in the profile of the tests."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
-
-    def run(*arguments: object, code: int = 0) -> str:
-        result = CliRunner().invoke(aiida_mlkkr, [str(part) for part in arguments], env={'COLUMNS': '150'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
-
-    return run
+    return shown
 
 
 @pytest.fixture(scope='module')

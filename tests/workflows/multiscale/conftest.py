@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
+from commands import shown
 
 from ..cluster.conftest import pair as pair
 
@@ -46,12 +46,8 @@ def build(pair) -> Callable[..., ProcessBuilder]:
 @pytest.fixture
 def run(aiida_profile):
     """A function: run a command in the profile; it returns its output."""
-    from aiida_mlkkr.cli.root import aiida_mlkkr
 
-    def call(*arguments: str, code: int = 0) -> str:
-        command = [*arguments[:2], '-p', aiida_profile.name, *arguments[2:]]
-        result = CliRunner().invoke(aiida_mlkkr, command, env={'COLUMNS': '160'})
-        assert result.exit_code == code, result.output
-        return ' '.join(result.output.split())
+    def call(*words: str, code: int = 0) -> str:
+        return shown(*words[:2], '-p', aiida_profile.name, *words[2:], code=code)
 
     return call
