@@ -54,7 +54,7 @@ def dimers(pairs: Pairs) -> list[str]:
 
 def growing_training_sets(pairs: Pairs, fold: Fold, fractions: Sequence[float], seed: int) -> Iterator[IntArray]:
     """Parts of the training rows of a fold that are more and more pairs of elements, each within the next one."""
-    groups = [pairs.element_pairs[row] for row in fold.train]
+    groups = pairs.subset(fold.train).element_pairs
     number = len(set(groups))
     for chosen in growing_subsets(groups, [max(2, round(fraction * number)) for fraction in fractions], seed):
         yield fold.train[chosen]

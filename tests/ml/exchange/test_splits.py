@@ -24,11 +24,12 @@ def test_nothing_left_out_is_in_the_training_rows(split: PairSplit) -> None:
         'pair': pairs.element_pairs,
         'geometry': pairs.geometries,
     }
+    elements = [name.split('-') for name in pairs.element_pairs]
     for fold in folds:
         assert sorted([*fold.train, *fold.test]) == list(range(len(pairs)))
         if split == 'element':
-            assert not any(fold.name in pairs.element_pairs[row].split('-') for row in fold.train)
-            assert all(fold.name in pairs.element_pairs[row].split('-') for row in fold.test)
+            assert not any(fold.name in elements[row] for row in fold.train)
+            assert all(fold.name in elements[row] for row in fold.test)
         else:
             assert not {labels[split][row] for row in fold.train} & {labels[split][row] for row in fold.test}
     assert len(folds) == {'element': 13, 'geometry': 3}.get(split, 5)
