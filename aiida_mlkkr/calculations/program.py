@@ -23,7 +23,8 @@ _MARGIN: Final = 0.05
 
 def validate_program(value: Mapping[str, Any], port: Any) -> str | None:
     """Message of AiiDA's own, or on a checkpoint that the computer of the code does not have."""
-    if message := validate_calc_job(value, port):
+    complete = 'resources' in value.get('metadata', {}).get('options', {})  # no default is filled in a builder yet
+    if complete and (message := validate_calc_job(value, port)):
         return message
     parent, code = value.get('parent_folder'), value.get('code')
     if parent is None or code is None or parent.computer.pk == code.computer.pk:
