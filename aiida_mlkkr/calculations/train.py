@@ -21,6 +21,7 @@ from aiida_mlkkr.ml.train_main import CHECKPOINT, INPUT, MODEL, REPORT
 from aiida_mlkkr.ml.training import TrainingTask
 
 OUTPUT: Final = 'train.out'
+SPHERES: Final = 'model-of-spheres.safetensors'  # no dataset can be called so
 
 Data = ImpurityDatasetData | ExchangeData
 
@@ -68,6 +69,8 @@ def _other_data(value: Mapping[str, Any]) -> str | None:
         return 'datasets: the settings are those of a surrogate of exchange, which learns from ExchangeData'
     if not of_exchange and 'structure' in value:
         return 'structure: its symmetry is for surrogates of exchange'
+    if of_exchange and 'spheres' in value:
+        return 'spheres: they are for emulators of full potentials'
     return None
 
 
@@ -111,6 +114,13 @@ class TrainCalculation(ProgramCalculation):
             required=False,
             help='With exchange data: the host, its cell as small as can be, for its symmetry.',
         )
+        spec.input(
+            'spheres',
+            valid_type=SurrogateData,
+            required=False,
+            help='With impurities in full potential: an emulator of atomic spheres in the same crystals. The '
+            'difference to it is learnt; in the cross-validation, too, it stays as it is.',
+        )
         spec.inputs.validator = validate_inputs
         options = spec.inputs['metadata']['options']
         options['parser_name'].default = 'mlkkr.train'
@@ -137,11 +147,15 @@ class TrainCalculation(ProgramCalculation):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input files."""
-        datasets = self._write_datasets(folder)
-        order = {'task': self.inputs.settings.get_dict(), 'datasets': sorted(datasets)}
+        data = self._write_datasets(folder)
+        order = {'task': self.inputs.settings.get_dict(), 'datasets': sorted(data)}
         if 'structure' in self.inputs:
             order['rotations'] = lattice_of_structure(self.inputs.structure).operations[0].tolist()
-        return self.submission(folder, order, data=datasets, results=[MODEL, REPORT])
+        if 'spheres' in self.inputs:
+            self.inputs.spheres.to_file(folder.get_abs_path(SPHERES))
+            order['spheres'] = SPHERES
+            data.append(SPHERES)
+        return self.submission(folder, order, data=data, results=[MODEL, REPORT])
 
     def _write_datasets(self, folder: Folder) -> list[str]:
         """Write the data; return the names of the files."""

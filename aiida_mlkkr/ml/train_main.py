@@ -28,9 +28,10 @@ from aiida_mlkkr.exchange.errors import ExchangeError
 from aiida_mlkkr.exchange.tables import read_csv
 from aiida_mlkkr.kkr.elements import SYMBOLS
 from aiida_mlkkr.ml.dataset import merge
+from aiida_mlkkr.ml.emulator import PotentialEmulator
 from aiida_mlkkr.ml.errors import DatasetError, ModelError
 from aiida_mlkkr.ml.exchange.training import ExchangeTask, train_exchange
-from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, write_checkpoint, write_model
+from aiida_mlkkr.ml.files import read_checkpoint, read_dataset, read_model, write_checkpoint, write_model
 from aiida_mlkkr.ml.monitor import Arrays, Checkpoint, Monitor, TrainingInterrupted
 from aiida_mlkkr.ml.spec import SurrogateSpec
 from aiida_mlkkr.ml.training import TrainingTask, train
@@ -58,7 +59,7 @@ class TrainingOrder(Order, ABC):
     def training(self, folder: Path) -> Training:
         """Read the data.
 
-        :raises DatasetError, ExchangeError: if they are not valid, or cannot be mixed.
+        :raises DatasetError, ExchangeError, ModelError: if they are not valid, or cannot be mixed.
         """
 
 
@@ -80,16 +81,19 @@ class EmulatorOrder(TrainingOrder):
     """An emulator of impurity potentials from datasets of impurities.
 
     :param task: what is to be trained.
+    :param spheres: name of a model file, of atomic spheres, on top of which one of full potentials is trained.
     """
 
     task: TrainingTask = Field(default_factory=TrainingTask)
+    spheres: FileName | None = None
 
     def training(self, folder: Path) -> Training:
-        """Read and merge the datasets."""
+        """Read and merge the datasets, and read the model below."""
         dataset = merge(read_dataset(folder / name) for name in self.datasets)
+        below = None if self.spheres is None else PotentialEmulator.load(*read_model(folder / self.spheres))
 
         def run(monitor: Monitor) -> Any:
-            emulator, report = train(dataset, self.task, monitor)
+            emulator, report = train(dataset, self.task, monitor, below)
             return (None if emulator is None else emulator.export()), report
 
         return Training(

@@ -85,10 +85,15 @@ class _Stage(Monitor):
 
 
 def train(
-    dataset: ImpurityDataset, task: TrainingTask, monitor: Monitor | None = None
+    dataset: ImpurityDataset,
+    task: TrainingTask,
+    monitor: Monitor | None = None,
+    spheres: PotentialEmulator | None = None,
 ) -> tuple[PotentialEmulator | None, dict[str, Any]]:
     """Train an emulator. Equal data, task and versions give the same model, bit for bit, on one machine's CPU.
 
+    :param spheres: see :meth:`~aiida_mlkkr.ml.emulator.PotentialEmulator.fit`. It stays as it is in the
+        cross-validation, also where it has learnt from what is left out there.
     :return: the emulator (None if no final one is asked for), and a report in plain JSON: ``task``, ``data``,
         ``validation``, ``left_out`` (what the emulator says of its own training data), ``losses``, ``versions``,
         ``seconds`` and ``runs``.
@@ -96,11 +101,13 @@ def train(
     :raises ModelError: if the model cannot learn from these data, or the checkpoint is that of another training.
     :raises TrainingInterrupted: if the monitor says so.
     """
-    course = _Course.begun(task, data_hash(dataset), monitor or Monitor())
-    validation = None if task.cross_validation is None else _validate(dataset, task, task.cross_validation, course)
+    course = _Course.begun(task, data_hash(dataset, spheres), monitor or Monitor())
+    validation = None
+    if task.cross_validation is not None:
+        validation = _validate(dataset, task, task.cross_validation, course, spheres)
     emulator = None
     if task.final:
-        emulator = PotentialEmulator.fit(dataset, task.emulator, _Stage(course, FINAL))
+        emulator = PotentialEmulator.fit(dataset, task.emulator, _Stage(course, FINAL), spheres)
     report = course.report(
         data=_data(dataset, course.identity['data']),
         validation=validation,
@@ -110,20 +117,28 @@ def train(
     return emulator, report
 
 
-def data_hash(dataset: ImpurityDataset) -> str:
-    """SHA-256 of all numbers of a dataset, and where they come from."""
+def data_hash(dataset: ImpurityDataset, spheres: PotentialEmulator | None = None) -> str:
+    """SHA-256 of all numbers of a dataset, and where they come from; with those of the emulator below, if any."""
     arrays, description = dataset.to_arrays()
-    return checksum(description, arrays)
+    own = checksum(description, arrays)
+    if spheres is None:
+        return own
+    its_arrays, spec = spheres.export()
+    return checksum({'dataset': own, 'spheres': checksum(spec.model_dump(mode='json'), its_arrays)}, {})
 
 
 def _validate(
-    dataset: ImpurityDataset, task: TrainingTask, settings: CrossValidation, course: _Course
+    dataset: ImpurityDataset,
+    task: TrainingTask,
+    settings: CrossValidation,
+    course: _Course,
+    spheres: PotentialEmulator | None,
 ) -> dict[str, Any]:
     records = [record for record in dataset.impurities if len(record.impurities)]
     folds = validation_folds(records, settings, task.emulator.seed)
     for fold in folds[len(course.found) :]:
         known = ImpurityDataset(dataset.kind, tuple(records[place] for place in fold.train))
-        emulator = PotentialEmulator.fit(known, task.emulator, _Stage(course, f'fold {fold.name}'))
+        emulator = PotentialEmulator.fit(known, task.emulator, _Stage(course, f'fold {fold.name}'), spheres)
         course.found.append([assess(emulator, dataset.kind, records[place]) for place in fold.test])
         error = summary(course.found[-1:], settings)['error_Ry']
         course.fold_is_behind(len(folds), {'error_Ry': error})

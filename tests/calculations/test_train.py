@@ -91,6 +91,18 @@ def test_bad_inputs_are_refused_when_the_builder_is_filled(builder, datasets):
             builder(**inputs)
 
 
+def test_a_model_of_spheres_below(builder, datasets):
+    """The program has it, and these data are no full potentials."""
+    from aiida import orm
+
+    from aiida_mlkkr.calculations.training import train_potential_emulator
+
+    spheres = train_potential_emulator(settings=orm.Dict(SETTINGS['emulator']), light=datasets['light'])['model']
+    node = run(builder(spheres=spheres))
+    assert node.exit_status == 220
+    assert 'helps to learn full potentials, these are of spheres' in node.exit_message
+
+
 def test_a_checkpoint_of_another_computer(builder, aiida_computer):
     from aiida import orm
 

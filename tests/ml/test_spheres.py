@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import full_potential as cu
 import numpy as np
@@ -12,7 +14,9 @@ from aiida_mlkkr.kkr.mesh import RadialMesh
 from aiida_mlkkr.ml.dataset import Host, ImpurityDataset, ImpurityRecord
 from aiida_mlkkr.ml.emulator import EmulatorSettings, PotentialEmulator
 from aiida_mlkkr.ml.errors import ModelError
+from aiida_mlkkr.ml.files import read_model, write_dataset, write_model
 from aiida_mlkkr.ml.radial import volume_weights
+from aiida_mlkkr.ml.train_main import run
 
 SETTINGS = EmulatorSettings(model='jacobi_legendre')
 SPHERES = dataclasses.replace(cu.KIND, full_potential=False)
@@ -89,6 +93,27 @@ def test_both_in_one_file(emulator: PotentialEmulator) -> None:
     described = {name: array for name, array in spec.arrays.items() if name != 'spheres_seen'}
     with pytest.raises(ModelError, match='do not fit'):
         PotentialEmulator.load(kept, spec.model_copy(update={'arrays': described}))
+
+
+def test_a_training_as_a_program(emulator: PotentialEmulator, spheres: PotentialEmulator, tmp_path: Path) -> None:
+    """It gives the model that is trained here."""
+    write_dataset(tmp_path / 'cells.safetensors', cu.dataset('v', 'mn'))
+    write_model(tmp_path / 'below.safetensors', *spheres.export())
+    order = {
+        'task': {'emulator': SETTINGS.model_dump(mode='json'), 'cross_validation': None},
+        'datasets': ['cells.safetensors'],
+        'spheres': 'below.safetensors',
+    }
+    (tmp_path / 'train.json').write_text(json.dumps(order))
+    assert run(tmp_path) == 0
+    (arrays, spec), (expected, its_spec) = read_model(tmp_path / 'model.safetensors'), emulator.export()
+    assert spec.details == its_spec.details
+    assert arrays.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(arrays[name], values)
+    (tmp_path / 'below.safetensors').unlink()
+    with pytest.raises(ModelError, match=r'below\.safetensors'):
+        run(tmp_path)
 
 
 def test_spheres_of_another_crystal(spheres: PotentialEmulator) -> None:
