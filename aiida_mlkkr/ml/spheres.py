@@ -58,7 +58,8 @@ class Spheres:
     ) -> tuple[tuple[FloatArray, ...], FloatArray]:
         """References (size,) of the sites with what impurities do to them in spheres, and its standard error (natom,).
 
-        :param kind, host, positions, layer, z, reference: as in :meth:`PotentialEmulator.predict`.
+        The cluster is given as in :meth:`PotentialEmulator.predict`.
+
         :raises ModelError: if the emulator does not know the crystal, or refuses.
         """
         known = self._host(host)
