@@ -108,7 +108,8 @@ def test_terminated_and_gone_on_with(folder: Path) -> None:
     assert not (folder / 'results.npz').exists()
     subprocess.run([sys.executable, '-m', program.__name__], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     for name, values in read_arrays(folder / 'results.npz')[0].items():
-        np.testing.assert_array_equal(values, whole[name], err_msg=name)
+        # sums over the moments are those of the linear algebra library, which another process may round otherwise
+        np.testing.assert_allclose(values, whole[name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_what_is_refused(folder: Path) -> None:
