@@ -81,7 +81,7 @@ def test_a_simulation_of_two_configurations(builder):
 
 
 def test_a_simulation_interrupted(builder):
-    """The same numbers, bit for bit, when the time was over in between."""
+    """The same numbers when the time was over in between; another process may round sums otherwise."""
     schedule = {'measurement': 6400}
     short = builder('large', schedule=schedule)
     short.metadata.options.max_wallclock_seconds = 1
@@ -91,12 +91,11 @@ def test_a_simulation_interrupted(builder):
     rest = run(builder('large', schedule=schedule, parent_folder=first.outputs.remote_folder))
     whole = run(builder('large', schedule=schedule))
     for name in whole.outputs.observables.get_arraynames():
-        np.testing.assert_array_equal(
-            rest.outputs.observables.get_array(name), whole.outputs.observables.get_array(name), err_msg=name
-        )
-    other = run(builder('large', parent_folder=first.outputs.remote_folder))
-    assert other.exit_status == 220
-    assert 'belongs to other models or to another schedule' in other.exit_message
+        one, other = (node.outputs.observables.get_array(name) for node in (rest, whole))
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12, err_msg=name)
+    refused = run(builder('large', parent_folder=first.outputs.remote_folder))
+    assert refused.exit_status == 220
+    assert 'belongs to other models or to another schedule' in refused.exit_message
 
 
 def test_bad_inputs_are_refused_when_the_builder_is_filled(builder):

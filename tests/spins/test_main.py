@@ -66,7 +66,7 @@ def test_stopped_again_and_again(folder: Path) -> None:
     statuses = [program.run(folder) for _ in range(69)]
     assert statuses == [EXIT_OUT_OF_WALLTIME] * 68 + [0]
     for name, values in read_arrays(folder / 'results.npz')[0].items():
-        np.testing.assert_array_equal(values, whole[name], err_msg=name)
+        np.testing.assert_allclose(values, whole[name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_stopped_while_it_cools(folder: Path) -> None:
@@ -87,7 +87,7 @@ def test_stopped_while_it_cools(folder: Path) -> None:
     statuses = [program.run(folder) for _ in range(2 * (69 + 3) - 1)]
     assert statuses == [EXIT_OUT_OF_WALLTIME] * (len(statuses) - 1) + [0]
     for name, values in read_arrays(folder / 'results.npz')[0].items():
-        np.testing.assert_array_equal(values, whole[name], err_msg=name)
+        np.testing.assert_allclose(values, whole[name], rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_terminated_and_gone_on_with(folder: Path) -> None:

@@ -67,7 +67,8 @@ def test_goes_on_from_its_checkpoint(build, tmp_path):
     for output in ('observables', 'ground_states'):
         for name in whole.outputs[output].get_arraynames():
             one, other = (node.outputs[output].get_array(name) for node in (several, whole))
-            np.testing.assert_array_equal(one, other, err_msg=name)
+            # another process may round sums otherwise, and minimise with that to the gradient's tolerance
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_not_thermalised_is_done_again_twice_as_long(build):
